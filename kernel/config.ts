@@ -1,0 +1,183 @@
+import { randomBytes } from "node:crypto"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { Ajv } from "ajv"
+import { closest } from "fastest-levenshtein"
+import { type Static, type TSchema, Type } from "typebox"
+
+const Strict = { additionalProperties: false } as const
+
+/** `plugboard.config.json`. The environment wins over it. */
+export const ConfigFile = Type.Object(
+  {
+    host: Type.Optional(Type.String({ description: "Address to listen on." })),
+    port: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, description: "Port to listen on; 0 takes a free one." })),
+    dataDir: Type.Optional(Type.String({ description: "Folder of the embedded database, keys and files." })),
+    databaseUrl: Type.Optional(Type.String({ description: "PostgreSQL connection URI; without it the embedded database is used." })),
+    strict: Type.Optional(Type.Boolean({ description: "True: refuse to start when a plugin cannot be activated." })),
+    log: Type.Optional(Type.Object({ level: Type.Optional(Type.Enum(["debug", "info", "warn", "error", "silent"])) }, Strict)),
+    gateway: Type.Optional(
+      Type.Object(
+        {
+          rate_limit_rpm: Type.Optional(Type.Integer({ minimum: 0, description: "Chats per minute and user, with a burst of 5; 0 is no limit." })),
+          owner_ids: Type.Optional(Type.Array(Type.String(), { description: "User ids that are owners with the gateway token; none: `system`." })),
+          allowed_origins: Type.Optional(Type.Array(Type.String(), { description: "Browser origins besides the gateway's own; `*` is any." })),
+          max_runs: Type.Optional(Type.Integer({ minimum: 1, description: "Runs at once on this node; more are refused with 503." })),
+          drain_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 600, description: "How long a shutdown waits for runs." })),
+        },
+        Strict,
+      ),
+    ),
+    network: Type.Optional(
+      Type.Object({ allowPrivateHosts: Type.Optional(Type.Array(Type.String(), { description: "Hosts (`name` or `name:port`) with private addresses that plugins may call." })) }, Strict),
+    ),
+    database: Type.Optional(
+      Type.Object(
+        {
+          poolSize: Type.Optional(Type.Integer({ minimum: 2, maximum: 200, description: "Connections to PostgreSQL." })),
+          statementTimeoutMs: Type.Optional(Type.Integer({ minimum: 100, description: "Longest time of one statement, on either database." })),
+        },
+        Strict,
+      ),
+    ),
+    plugins: Type.Optional(Type.Record(Type.String(), Type.Object({ enabled: Type.Optional(Type.Boolean()) }, { additionalProperties: true }))),
+  },
+  Strict,
+)
+
+export interface GatewayConfig {
+  host: string
+  port: number
+  /** Gateway token; undefined: authentication is off, on loopback only. */
+  token: string | undefined
+  dataDir: string
+  databaseUrl: string | undefined
+  /** 32 bytes. */
+  encryptionKey: Buffer
+  strict: boolean
+  logLevel: string
+  rateLimitRpm: number
+  ownerIds: readonly string[]
+  allowedOrigins: readonly string[]
+  maxRuns: number
+  drainSeconds: number
+  allowPrivateHosts: readonly string[]
+  poolSize: number
+  statementTimeoutMs: number
+  /** Sections of the file, by plugin id; checked against each plugin's own schema at activation. */
+  plugins: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  env: Readonly<Record<string, string | undefined>>
+}
+
+/** What is wrong with the configuration, and how to mend it. The command prints the message and exits with 2. */
+export class ConfigError extends Error {}
+
+const defaults = { host: "127.0.0.1", port: 18_790, dataDir: "./data", file: "./plugboard.config.json" }
+
+/** Reads the file and the environment. Fails with a ConfigError that names the key, the rule and a suggestion. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>, overrides: Static<typeof ConfigFile> = {}): GatewayConfig {
+  const path = env.PLUGBOARD_CONFIG ?? defaults.file
+  const file = { ...readFile(path, env.PLUGBOARD_CONFIG !== undefined), ...overrides }
+  const host = pick(env, "PLUGBOARD_HOST", "GOCLAW_HOST") ?? file.host ?? defaults.host
+  const port = portOf(pick(env, "PLUGBOARD_PORT", "GOCLAW_PORT")) ?? file.port ?? defaults.port
+  const token = pick(env, "PLUGBOARD_TOKEN", "GOCLAW_GATEWAY_TOKEN")
+  if (!token && !isLoopback(host)) {
+    throw new ConfigError(`Refusing to listen on ${host} without authentication. Set PLUGBOARD_TOKEN to a long secret, or PLUGBOARD_HOST to 127.0.0.1.`)
+  }
+  const dataDir = resolve(env.PLUGBOARD_DATA_DIR ?? file.dataDir ?? defaults.dataDir)
+  return {
+    host,
+    port,
+    token,
+    dataDir,
+    databaseUrl: pick(env, "DATABASE_URL", "GOCLAW_POSTGRES_DSN") ?? file.databaseUrl,
+    encryptionKey: encryptionKey(pick(env, "PLUGBOARD_ENCRYPTION_KEY", "GOCLAW_ENCRYPTION_KEY"), dataDir),
+    strict: file.strict ?? false,
+    logLevel: env.PLUGBOARD_LOG_LEVEL ?? file.log?.level ?? "info",
+    rateLimitRpm: file.gateway?.rate_limit_rpm ?? 0,
+    ownerIds: file.gateway?.owner_ids ?? [],
+    allowedOrigins: file.gateway?.allowed_origins ?? [],
+    maxRuns: file.gateway?.max_runs ?? 2_000,
+    drainSeconds: file.gateway?.drain_seconds ?? 30,
+    allowPrivateHosts: file.network?.allowPrivateHosts ?? [],
+    poolSize: file.database?.poolSize ?? 10,
+    statementTimeoutMs: file.database?.statementTimeoutMs ?? 15_000,
+    plugins: file.plugins ?? {},
+    env,
+  }
+}
+
+function pick(env: Readonly<Record<string, string | undefined>>, ...names: string[]): string | undefined {
+  for (const name of names) if (env[name]) return env[name]
+  return undefined
+}
+
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new ConfigError(`PLUGBOARD_PORT is "${text}"; give a number from 0 to 65535.`)
+  return port
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function readFile(path: string, demanded: boolean): Static<typeof ConfigFile> {
+  if (!existsSync(path)) {
+    if (demanded) throw new ConfigError(`PLUGBOARD_CONFIG names ${path}, which does not exist.`)
+    return {}
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"))
+  } catch (error) {
+    throw new ConfigError(`${path} is not JSON: ${(error as Error).message}`)
+  }
+  const wrong = checkConfig(ConfigFile, value, path)
+  if (wrong) throw new ConfigError(wrong)
+  return value as Static<typeof ConfigFile>
+}
+
+/** Null when `value` fits; else one line that names the key, the rule and, for an unknown key, the one that was probably meant. Fills in defaults. */
+export function checkConfig(schema: TSchema, value: unknown, where: string): string | null {
+  const ajv = new Ajv({ useDefaults: true, allErrors: false, strict: false })
+  const validate = ajv.compile(schema)
+  if (validate(value)) return null
+  const [error] = validate.errors ?? []
+  if (!error) return `${where} does not fit its schema`
+  const at = error.instancePath.slice(1).replaceAll("/", ".")
+  if (error.keyword === "additionalProperties") {
+    const key = (error.params as { additionalProperty: string }).additionalProperty
+    const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? propertiesAt(schema, error.instancePath))
+    const full = at ? `${at}.${key}` : key
+    return `${where}: ${full} is unknown${known.length ? `; did you mean ${closest(key, known)}?` : "."}`
+  }
+  return `${where}: ${at || "the document"} ${error.message ?? "does not fit"}`
+}
+
+function propertiesAt(schema: TSchema, pointer: string): object {
+  let at: unknown = schema
+  for (const part of pointer.split("/").slice(1)) at = (at as { properties?: Record<string, unknown> }).properties?.[part] ?? {}
+  return (at as { properties?: object }).properties ?? {}
+}
+
+/** Hex or base64 of 32 bytes from the environment; else made once and kept in the data folder, readable by its owner only. */
+function encryptionKey(given: string | undefined, dataDir: string): Buffer {
+  if (given) {
+    const key = Buffer.from(given, /^[0-9a-f]{64}$/i.test(given) ? "hex" : "base64")
+    if (key.length !== 32) throw new ConfigError("PLUGBOARD_ENCRYPTION_KEY must be 32 bytes as 64 hex digits or as base64. Make one with: openssl rand -hex 32")
+    return key
+  }
+  const path = join(dataDir, "encryption.key")
+  if (!existsSync(path)) {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    try {
+      writeFileSync(path, randomBytes(32).toString("hex"), { mode: 0o600, flag: "wx" })
+    } catch (error) {
+      // Two processes may start at once on one new folder: the first one's key counts.
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
+    }
+  }
+  return Buffer.from(readFileSync(path, "utf8").trim(), "hex")
+}

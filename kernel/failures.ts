@@ -1,0 +1,68 @@
+import { type ErrorDecl, errorKinds, Failure, type FailOptions, type FailureData, failureOf, type Locale, type Texts } from "@plugboard/sdk"
+
+/** Failures of the kernel itself. Texts: `kernel/texts/{en,vi,zh}.json`. */
+export const kernelErrors = {
+  invalid_request: { kind: "INVALID_REQUEST" },
+  invalid_json: { kind: "INVALID_REQUEST" },
+  unauthenticated: { kind: "UNAUTHENTICATED" },
+  connect_first: { kind: "UNAUTHENTICATED" },
+  tenant_revoked: { kind: "TENANT_ACCESS_REVOKED" },
+  tenant_suspended: { kind: "FORBIDDEN" },
+  forbidden: { kind: "FORBIDDEN" },
+  not_found: { kind: "NOT_FOUND" },
+  method_not_allowed: { kind: "METHOD_NOT_ALLOWED" },
+  unknown_method: { kind: "INVALID_REQUEST" },
+  bad_frame: { kind: "INVALID_REQUEST" },
+  too_large: { kind: "TOO_LARGE" },
+  unsupported_type: { kind: "UNSUPPORTED_TYPE" },
+  bad_range: { kind: "RANGE" },
+  rate_limited: { kind: "RESOURCE_EXHAUSTED", openai: { type: "rate_limit_error", code: "rate_limit_exceeded" } },
+  denied: { kind: "FORBIDDEN" },
+  too_slow: { kind: "AGENT_TIMEOUT" },
+  internal: { kind: "INTERNAL" },
+  unavailable: { kind: "UNAVAILABLE" },
+  database_unavailable: { kind: "UNAVAILABLE" },
+  overloaded: { kind: "UNAVAILABLE" },
+  service_missing: { kind: "UNAVAILABLE" },
+  hook_failed: { kind: "UNAVAILABLE" },
+  migration_failed: { kind: "INTERNAL" },
+  egress_refused: { kind: "INVALID_REQUEST" },
+  egress_failed: { kind: "UPSTREAM_FAILED" },
+  egress_timeout: { kind: "AGENT_TIMEOUT" },
+  unknown_scope: { kind: "INVALID_REQUEST" },
+  beyond_creator: { kind: "FORBIDDEN" },
+  unknown_key: { kind: "NOT_FOUND" },
+  unknown_tenant: { kind: "NOT_FOUND" },
+} as const satisfies Record<string, ErrorDecl>
+export type KernelError = keyof typeof kernelErrors
+
+export function fail(name: KernelError, params: Readonly<Record<string, unknown>> = {}, options: FailOptions = {}): Failure {
+  return declaredFailure("kernel", name, kernelErrors[name], params, options)
+}
+
+export function declaredFailure(owner: string, name: string, decl: ErrorDecl, params: Readonly<Record<string, unknown>>, options: FailOptions): Failure {
+  const { cause, ...rest } = options
+  const data: FailureData = { name: `${owner}.${name}`, kind: decl.kind, params, openai: decl.openai, ...rest }
+  return new Failure(data, cause === undefined ? undefined : { cause })
+}
+
+/** A failure as it is told: in the caller's language, with status and code. */
+export interface ToldFailure {
+  status: number
+  code: string
+  message: string
+  failure: FailureData
+}
+
+/** Tells a declared failure; null for anything else, which the caller logs under an id and tells as `kernel.internal`. */
+export function tell(error: unknown, locale: Locale, texts: ReadonlyMap<string, Texts>): ToldFailure | null {
+  const failure = failureOf(error)
+  if (!failure) return null
+  const kind = errorKinds[failure.kind] ?? errorKinds.INTERNAL
+  const dot = failure.name.indexOf(".")
+  const of = texts.get(failure.name.slice(0, dot))
+  const name = failure.name.slice(dot + 1)
+  const template = failure.text ?? of?.[locale]?.[name] ?? of?.en[name] ?? failure.name
+  const message = failure.text ?? template.replace(/\{(\w+)\}/g, (hole, param: string) => (param in failure.params ? String(failure.params[param]) : hole))
+  return { status: kind.status, code: kind.code, message, failure }
+}

@@ -1,0 +1,60 @@
+import pino, { type Logger } from "pino"
+import type { Log } from "@plugboard/sdk"
+
+export interface GatewayLog extends Log {
+  child(fields: object): GatewayLog
+}
+
+/** Values that must never be written, wherever they turn up. Bounded: the oldest go first. */
+export class Redactor {
+  readonly #values = new Set<string>()
+  static readonly #limit = 2_000
+
+  /** Short values are left out: masking `a` would mask every text. */
+  add(value: string | undefined): void {
+    if (value === undefined || value.length < 8) return
+    this.#values.delete(value)
+    this.#values.add(value)
+    if (this.#values.size > Redactor.#limit) this.#values.delete(this.#values.values().next().value as string)
+  }
+
+  clean(text: string): string {
+    for (const value of this.#values) if (text.includes(value)) text = text.replaceAll(value, "***")
+    return text
+  }
+}
+
+const secretNames = ["*.apiKey", "*.api_key", "*.token", "*.password", "*.authorization", "*.cookie", "*.secret", "apiKey", "api_key", "token", "password", "authorization", "cookie", "secret"]
+
+/** JSON lines on stdout. Each finished line passes the redactor, so a secret is masked by value and not only by name. */
+export function createLog(options: { level: string; redactor: Redactor; write?: (line: string) => void }): GatewayLog {
+  const write = options.write ?? ((line: string) => process.stdout.write(line))
+  const logger = pino(
+    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths: secretNames, censor: "***" }, serializers: { err: describeError } },
+    { write: (line: string) => write(options.redactor.clean(line)) },
+  )
+  return wrap(logger)
+}
+
+function wrap(logger: Logger): GatewayLog {
+  return {
+    debug: (fields, text) => logger.debug(fields, text),
+    info: (fields, text) => logger.info(fields, text),
+    warn: (fields, text) => logger.warn(fields, text),
+    error: (fields, text) => logger.error(fields, text),
+    child: (fields) => wrap(logger.child(fields)),
+  }
+}
+
+/** A cause chain in short: no request objects, no headers, which is where libraries keep keys. */
+function describeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return String(error)
+  const failure = (error as { failure?: { name: string } }).failure
+  return {
+    type: failure?.name ?? error.name,
+    message: error.message,
+    code: (error as { code?: unknown }).code,
+    stack: error.stack,
+    cause: error.cause !== undefined && depth < 4 ? describeError(error.cause, depth + 1) : undefined,
+  }
+}

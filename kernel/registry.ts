@@ -1,0 +1,38 @@
+import type { EventDecl, Manifest, RouteDecl, RpcCall, RpcDecl, RouteRequest, Texts } from "@plugboard/sdk"
+
+/** A route of an active plugin. The kernel has checked access and input before `handle` is called. */
+export interface RouteEntry {
+  readonly plugin: string
+  readonly name: string
+  readonly decl: RouteDecl
+  readonly handle: (request: RouteRequest<RouteDecl>) => Promise<unknown>
+}
+
+export interface MethodEntry {
+  readonly plugin: string
+  readonly method: string
+  readonly decl: RpcDecl
+  readonly handle: (params: unknown, call: RpcCall) => Promise<unknown>
+}
+
+export interface EventEntry {
+  readonly plugin: string
+  readonly name: string
+  readonly decl: EventDecl
+}
+
+/** What the active plugins contribute, as one immutable picture; a change makes a new one. */
+export interface Registry {
+  readonly routes: readonly RouteEntry[]
+  readonly methods: ReadonlyMap<string, MethodEntry>
+  readonly events: ReadonlyMap<string, EventEntry>
+  readonly manifests: readonly Manifest[]
+  /** Error texts by plugin id; `kernel` is one of them. */
+  readonly texts: ReadonlyMap<string, Texts>
+}
+
+/** Where the rooms read the present picture. `onChange` is called with each new one. */
+export interface RegistrySource {
+  readonly current: Registry
+  onChange(listener: (registry: Registry) => void): void
+}

@@ -1,0 +1,39 @@
+import type { Caller } from "../caller.ts"
+import { service } from "../tokens.ts"
+
+/** An agent as a run needs it. Empty `provider` or `model`: the tenant's default. */
+export interface AgentProfile {
+  id: string
+  /** The slug that session keys, events and `goclaw:<key>` model names carry. */
+  key: string
+  displayName: string
+  ownerId: string
+  status: "active" | "inactive" | "summoning" | "summon_failed"
+  isDefault: boolean
+  provider: string
+  model: string
+  systemPrompt: string
+  /** Model tokens. */
+  contextWindow: number
+  /** Model calls of one run at most. */
+  maxToolIterations: number
+  /** Tokens of one answer; 0: the provider's own limit. */
+  maxTokens: number
+  emoji: string
+  description: string
+  /** `allow` and `deny` of tool names, and what else the wire contract has under `tools_config`. */
+  toolsConfig: Readonly<Record<string, unknown>>
+  createdAt: string
+}
+
+export interface AgentsService {
+  /** By key or UUID. Null when there is none, or the caller may not use it; inactive ones are returned with their status. */
+  resolve(caller: Caller, ref: string): Promise<AgentProfile | null>
+  /** The agent `default`, else the one marked as default, else the oldest active one. */
+  fallback(caller: Caller): Promise<AgentProfile | null>
+  /** Those that the caller may use, oldest first; at most 1,000. */
+  list(caller: Caller): Promise<AgentProfile[]>
+  /** A provider got another name: agents follow, in the caller's transaction. Returns how many. */
+  renameProvider(caller: Caller, from: string, to: string): Promise<number>
+}
+export const Agents = service<AgentsService>("agents", "1.0.0")

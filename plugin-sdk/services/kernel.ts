@@ -1,0 +1,74 @@
+import type { Caller, Role, Scope } from "../caller.ts"
+import { service } from "../tokens.ts"
+
+/** An API key without its secret. Times are RFC 3339 with `Z`. */
+export interface ApiKey {
+  id: string
+  /** Null for a key of the whole gateway. */
+  tenant_id: string | null
+  name: string
+  /** First 8 characters of the key. */
+  prefix: string
+  scopes: Scope[]
+  owner_id?: string
+  expires_at: string | null
+  last_used_at: string | null
+  revoked: boolean
+  created_by: string
+  created_at: string
+  updated_at: string
+}
+export interface NewApiKey {
+  name: string
+  scopes: readonly string[]
+  /** Seconds; null, 0 or less: never. */
+  expires_in?: number | null
+  owner_id?: string
+  tenant_id?: string
+}
+
+/** API keys. Nobody makes or ends one beyond their own role. */
+export interface KeysService {
+  list(caller: Caller, limit: number, offset: number): Promise<ApiKey[]>
+  /** `key` is the only time that the secret is shown. */
+  create(caller: Caller, input: NewApiKey): Promise<ApiKey & { key: string }>
+  /** Idempotent; effective at once, also on open sockets. */
+  revoke(caller: Caller, id: string): Promise<void>
+}
+export const Keys = service<KeysService>("kernel.keys", "1.0.0")
+
+export interface TenantRow {
+  id: string
+  name: string
+  slug: string
+  status: "active" | "suspended" | "archived"
+  settings: Record<string, unknown>
+  created_at: string
+  updated_at: string
+}
+export interface TenantsService {
+  /** Tenants that the caller may enter; owners: all. */
+  mine(caller: Caller): Promise<(TenantRow & { role: string })[]>
+}
+export const Tenants = service<TenantsService>("kernel.tenants", "1.0.0")
+
+export interface ConnectionInfo {
+  id: string
+  remoteAddr: string
+  userId: string
+  role: Role
+  connectedAt: string
+}
+export interface PluginState {
+  id: string
+  version: string
+  state: "active" | "disabled" | "failed"
+  reason?: string
+  remedy?: string
+}
+/** What the gateway knows of itself. */
+export interface GatewayService {
+  health(): Promise<{ uptimeMs: number; version: string; database: "ok" | "error"; loopDelayMs: number; plugins: PluginState[] }>
+  connections(caller: Caller): Promise<ConnectionInfo[]>
+}
+export const Gateway = service<GatewayService>("kernel.gateway", "1.0.0")

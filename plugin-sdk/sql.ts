@@ -1,0 +1,44 @@
+import { createSqlTag, type QuerySqlToken } from "@slonik/sql-tag"
+import type { Static, TSchema } from "typebox"
+import { Compile } from "typebox/compile"
+
+/** The only way to write SQL: values become parameters, never text. */
+export const sql = createSqlTag()
+
+type Query<T> = QuerySqlToken<StandardRow<T>>
+export type { Query }
+
+/** A row's shape as slonik wants it (Standard Schema), around a TypeBox schema. */
+export interface StandardRow<T> {
+  readonly "~standard": {
+    readonly version: 1
+    readonly vendor: "plugboard"
+    readonly validate: (value: unknown) => { readonly value: T } | { readonly issues: readonly { readonly message: string }[] }
+    readonly types?: { readonly input: T; readonly output: T }
+  }
+}
+
+const rows = new WeakMap<TSchema, StandardRow<unknown>>()
+
+/**
+ * One schema language for rows and wire. Rows are checked in tests only (the database layer asks for it there), so the check is compiled when first used.
+ * @example db.any(sql.type(row(Type.Object({ id: Type.String() })))`SELECT id FROM glossary.terms LIMIT 10`)
+ */
+export function row<S extends TSchema>(schema: S): StandardRow<Static<S>> {
+  const known = rows.get(schema)
+  if (known) return known as StandardRow<Static<S>>
+  let check: ReturnType<typeof Compile> | undefined
+  const made: StandardRow<Static<S>> = {
+    "~standard": {
+      version: 1,
+      vendor: "plugboard",
+      validate(value) {
+        check ??= Compile(schema)
+        if (check.Check(value)) return { value: value as Static<S> }
+        return { issues: check.Errors(value).map((error) => ({ message: `${error.instancePath || "/"} ${error.message}` })) }
+      },
+    },
+  }
+  rows.set(schema, made)
+  return made
+}

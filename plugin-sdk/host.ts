@@ -110,6 +110,10 @@ export interface Host<M extends Manifest = Manifest> {
   open<T>(token: PointToken<T>): PointUsers<T>
   contribute<T extends object>(token: PointToken<T>, key: string, implementation: T): void
   cache<V>(options: CacheOptions<V>): TenantCache<V>
+  /** The first of these environment variables that is set. Bundled plugins only; always undefined for others. */
+  environment(names: readonly string[]): string | undefined
+  /** This gateway process: `id` stays over restarts of the same data folder, `boot` is new with each. */
+  readonly node: { readonly id: string; readonly boot: string }
   /** Runs for each tenant, one after the other, with a system caller. */
   eachTenant(work: (caller: Caller) => Promise<void>): Promise<void>
   /** A failure that the manifest declares. Throw it. */

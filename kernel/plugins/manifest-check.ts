@@ -1,0 +1,52 @@
+import { hookDefinitions, type HookName, type Manifest, roles } from "@plugboard/sdk"
+import semver from "semver"
+
+/** Version of the SDK's interface, which a manifest's `sdk` range must admit. It changes with the interface, not with releases. */
+export const sdkVersion = "1.0.0"
+
+/** Why a plugin is set aside, and what mends it. */
+export interface Misfit {
+  reason: string
+  remedy: string
+}
+
+const verbs = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"])
+
+/** Null when the manifest can be activated. Manifests of other people arrive as JSON, so nothing is taken for granted. */
+export function checkManifest(manifest: Manifest): Misfit | null {
+  if (typeof manifest?.id !== "string" || !/^[a-z][a-z0-9-]{0,62}$/.test(manifest.id)) {
+    return misfit("its id is not made of lower-case letters, digits and dashes", "Rename the plugin in its manifest.")
+  }
+  if (!semver.valid(manifest.version)) return misfit(`its version "${manifest.version}" is not a semantic version`, "Write it as 1.2.3 in the manifest.")
+  if (!semver.validRange(manifest.sdk)) return misfit(`its sdk range "${manifest.sdk}" cannot be read`, `Write "^${sdkVersion}" in the manifest.`)
+  if (!semver.satisfies(sdkVersion, manifest.sdk)) {
+    return misfit(`it was made for SDK ${manifest.sdk}, and this gateway offers ${sdkVersion}`, "Install a version of the plugin for this SDK, or another version of the gateway.")
+  }
+  for (const [name, route] of Object.entries(manifest.routes ?? {})) {
+    const access = checkAccess(`route ${name}`, route)
+    if (access) return access
+    if (!verbs.has(route.method)) return misfit(`route ${name} has the method ${route.method}`, `Use one of ${[...verbs].join(", ")}.`)
+    if (![route.path].flat().every((path) => path.startsWith("/"))) return misfit(`route ${name} has a path that does not begin with a slash`, "Begin it with a slash.")
+  }
+  for (const [name, method] of Object.entries(manifest.rpc ?? {})) {
+    const access = checkAccess(`method ${name}`, method)
+    if (access) return access
+  }
+  for (const [name, tap] of Object.entries(manifest.hooks ?? {})) {
+    const definition = hookDefinitions[name as HookName]
+    if (!definition) return misfit(`it taps the hook ${name}, which does not exist`, `Hooks are ${Object.keys(hookDefinitions).join(", ")}.`)
+    if (!definition.phases.includes(tap.phase)) return misfit(`it taps ${name} in the phase "${tap.phase}"`, `Phases of ${name} are ${definition.phases.join(", ")}.`)
+  }
+  return null
+}
+
+function checkAccess(what: string, decl: { role?: unknown; auth?: unknown }): Misfit | null {
+  const byRole = typeof decl.role === "string" && (roles as readonly string[]).includes(decl.role)
+  const byAuth = decl.auth === "public" || decl.auth === "signed" || decl.auth === "webhook"
+  if (byRole !== byAuth) return null
+  return misfit(`${what} does not say who may call it`, `Add role (${roles.join(", ")}) or auth (public, signed, webhook) to it.`)
+}
+
+function misfit(reason: string, remedy: string): Misfit {
+  return { reason, remedy }
+}

@@ -1,0 +1,117 @@
+import type { PointToken, PointUsers, Remote, ServiceToken } from "@plugboard/sdk"
+import semver from "semver"
+import { fail } from "../failures.ts"
+
+interface Offer {
+  owner: string
+  version: string
+  implementation: object
+}
+
+/** Copies what crosses, as a process border would: functions and class instances do not survive. */
+export type Crossing = <T>(value: T) => T
+export const sameProcess: Crossing = (value) => value
+
+/** Services by name. A user holds a proxy, which looks the service up at each call: it may come, go and come back. */
+export class Services {
+  readonly #offers = new Map<string, Offer>()
+  readonly #cross: Crossing
+
+  constructor(cross: Crossing) {
+    this.#cross = cross
+  }
+
+  offer(owner: string, token: ServiceToken<unknown>, implementation: object): void {
+    const present = this.#offers.get(token.service)
+    if (present && present.owner !== owner) throw new Error(`service ${token.service} is offered by ${present.owner} already; ${owner} cannot offer it too`)
+    this.#offers.set(token.service, { owner, version: token.version, implementation })
+  }
+
+  withdraw(owner: string): void {
+    for (const [name, offer] of this.#offers) if (offer.owner === owner) this.#offers.delete(name)
+  }
+
+  has(token: ServiceToken<unknown>): boolean {
+    const offer = this.#offers.get(token.service)
+    return offer !== undefined && semver.satisfies(offer.version, `^${token.version}`)
+  }
+
+  use<T>(user: string, token: ServiceToken<T>): Remote<T> {
+    const cross = this.#cross
+    const methods = new Map<PropertyKey, (...args: unknown[]) => unknown>()
+    const resolve = () => {
+      if (!this.has(token)) throw fail("service_missing", { service: token.service, user }, { retryAfterMs: 1_000 })
+      return this.#offers.get(token.service)?.implementation as Record<PropertyKey, unknown>
+    }
+    return new Proxy({} as Record<PropertyKey, unknown>, {
+      get: (_, name) => {
+        // `then`: so that a proxy which is returned from an async function is not taken for a promise.
+        if (typeof name === "symbol" || name === "then") return undefined
+        let method = methods.get(name)
+        if (!method) {
+          method = function callService(...args: unknown[]) {
+            const target = resolve()
+            const answer = (target[name] as (...args: unknown[]) => unknown)(...args.map((arg) => crossArgument(cross, arg)))
+            return crossAnswer(cross, answer)
+          }
+          if (cross === sameProcess) {
+            method = (...args: unknown[]) => {
+              const target = resolve()
+              return (target[name] as (...args: unknown[]) => unknown).apply(target, args)
+            }
+          }
+          methods.set(name, method)
+        }
+        return method
+      },
+    }) as Remote<T>
+  }
+}
+
+function crossArgument(cross: Crossing, value: unknown): unknown {
+  if (value instanceof AbortSignal) return value
+  return isAsyncIterable(value) ? crossIterable(cross, value) : cross(value)
+}
+
+function crossAnswer(cross: Crossing, answer: unknown): unknown {
+  if (isAsyncIterable(answer)) return crossIterable(cross, answer)
+  return Promise.resolve(answer).then((value) => (isAsyncIterable(value) ? crossIterable(cross, value) : cross(value)))
+}
+
+async function* crossIterable(cross: Crossing, source: AsyncIterable<unknown>): AsyncIterable<unknown> {
+  for await (const item of source) yield cross(item)
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value
+}
+
+/** Extension points by name. Anyone may contribute before or after the point is opened; a user sees arrivals and departures at once. */
+export class Points {
+  readonly #items = new Map<string, Map<string, { owner: string; item: object }>>()
+
+  contribute(owner: string, token: PointToken<unknown>, key: string, item: object): void {
+    const items = this.#of(token.point)
+    const present = items.get(key)
+    if (present && present.owner !== owner) throw new Error(`${token.point} "${key}" is contributed by ${present.owner} already; ${owner} cannot contribute it too`)
+    items.set(key, { owner, item })
+  }
+
+  withdraw(owner: string): void {
+    for (const items of this.#items.values()) for (const [key, { owner: of }] of items) if (of === owner) items.delete(key)
+  }
+
+  open<T>(token: PointToken<T>): PointUsers<T> {
+    const items = this.#of(token.point)
+    return {
+      get: (key) => items.get(key)?.item as T | undefined,
+      entries: () => [...items].map(([key, { item }]) => [key, item as T] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
+    }
+  }
+
+  #of(point: string): Map<string, { owner: string; item: object }> {
+    let items = this.#items.get(point)
+    if (!items) this.#items.set(point, (items = new Map()))
+    return items
+  }
+}

@@ -5,36 +5,36 @@ import type { EventBus } from "../events.ts"
 /** One load for all who wait; an invalidation during a load makes its result serve those who wait, and be forgotten. */
 export function createTenantCache<V>(options: CacheOptions<V>, bus: EventBus): TenantCache<V> {
   const entries = new LRUCache<string, { value: V }>({ max: options.max, ttl: options.ttlMs })
-  const loading = new Map<string, Promise<V>>()
-  const generation = new Map<string, number>()
+  const loading = new Map<string, { value: Promise<V>; stale: boolean }>()
   for (const event of options.changedBy) {
     bus.subscribe(event, ({ tenantId }) => {
       const prefix = `${tenantId}\n`
-      // Only tenants with a load under way need a new generation, so this map cannot grow with tenants seen.
-      for (const key of loading.keys()) if (key.startsWith(prefix)) generation.set(key, (generation.get(key) ?? 0) + 1)
-      for (const key of loading.keys()) if (key.startsWith(prefix)) loading.delete(key)
-      for (const key of entries.keys()) if (key.startsWith(prefix)) entries.delete(key)
+      for (const [slot, load] of loading) {
+        if (!slot.startsWith(prefix)) continue
+        load.stale = true
+        loading.delete(slot)
+      }
+      for (const slot of entries.keys()) if (slot.startsWith(prefix)) entries.delete(slot)
     })
   }
-  async function load(caller: Caller, key: string, slot: string): Promise<V> {
-    const before = generation.get(slot) ?? 0
-    const work = options.load(caller, key)
-    loading.set(slot, work)
-    try {
-      const value = await work
-      if ((generation.get(slot) ?? 0) === before) entries.set(slot, { value })
-      return value
-    } finally {
-      if (loading.get(slot) === work) loading.delete(slot)
-      if (!loading.has(slot)) generation.delete(slot)
-    }
+  function load(caller: Caller, key: string, slot: string): Promise<V> {
+    const entry = { value: options.load(caller, key), stale: false }
+    loading.set(slot, entry)
+    return entry.value.then(
+      (value) => {
+        if (!entry.stale) entries.set(slot, { value })
+        return value
+      },
+    ).finally(() => {
+      if (loading.get(slot) === entry) loading.delete(slot)
+    })
   }
   return {
     get(caller, key) {
       const slot = `${caller.tenantId}\n${key}`
       const known = entries.get(slot)
       if (known) return Promise.resolve(known.value)
-      return loading.get(slot) ?? load(caller, key, slot)
+      return loading.get(slot)?.value ?? load(caller, key, slot)
     },
   }
 }

@@ -1,0 +1,180 @@
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { type Caller, Gateway, Keys, type PluginState, sql, Tenants, row } from "@plugboard/sdk"
+import { Type } from "typebox"
+import { createAuth } from "./auth/create.ts"
+import { createKeysService } from "./auth/keys-service.ts"
+import { createTenantsService } from "./auth/tenants-service.ts"
+import type { GatewayConfig } from "./config.ts"
+import type { Database } from "./db/database.ts"
+import { openDatabase } from "./db/open.ts"
+import { createEgress } from "./egress.ts"
+import { EventBus } from "./events.ts"
+import { fail } from "./failures.ts"
+import { createHttp } from "./http/create.ts"
+import { Load } from "./load.ts"
+import { createLog, Redactor } from "./log.ts"
+import { nodeIdentity } from "./node-id.ts"
+import { bundledPlugins, type Candidate, kernelMigrations } from "./plugins/discover.ts"
+import { Jobs } from "./plugins/jobs.ts"
+import { PluginManager } from "./plugins/manager.ts"
+import { type Crossing, Points, sameProcess, Services } from "./plugins/services.ts"
+import { loadTexts } from "./plugins/texts.ts"
+import type { RegistrySource } from "./registry.ts"
+import { createRpc } from "./rpc/create.ts"
+import { createSecrets } from "./secrets.ts"
+import { version } from "./version.ts"
+
+export interface GatewayOptions {
+  /** Plugins besides the bundled ones. */
+  extra?: readonly Candidate[]
+  /** False: none of the bundled plugins. */
+  bundled?: boolean
+  /** Where log lines go; stdout when left out. */
+  write?: (line: string) => void
+  cross?: Crossing
+  /** True: each row is checked against the schema of its query. */
+  checkRows?: boolean
+}
+
+export interface RunningGateway {
+  readonly url: string
+  readonly plugins: readonly PluginState[]
+  readonly registry: RegistrySource
+  readonly db: Database
+  readonly services: Services
+  /** Takes no new work, lets runs end (`gateway.drain_seconds`), then closes sockets and the database. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** Brings the gateway up and listens. Rejects with a ConfigError or a failure that says what to change; nothing stays open then. */
+export async function startGateway(config: GatewayConfig, options: GatewayOptions = {}): Promise<RunningGateway> {
+  const startedAt = performance.now()
+  const redactor = new Redactor()
+  for (const secret of [config.token, ...Object.entries(config.env).map(([name, value]) => (/_API_KEY$|_TOKEN$/.test(name) ? value : undefined))]) redactor.add(secret)
+  const log = createLog({ level: config.logLevel, redactor, write: options.write })
+  const candidates = options.bundled === false ? Promise.resolve([]) : bundledPlugins()
+  const db = await openDatabase({ config, log, checkRows: options.checkRows ?? false })
+  const stopping = new AbortController()
+  try {
+    await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: kernelGlobals })
+    const bus = new EventBus((err, event) => log.error({ err, event }, "event listener failed"))
+    db.onCommitted(({ event, payload, tenantId, to }) => bus.publish({ name: event, payload, tenantId, to }))
+    const auth = await createAuth({ config, db, log, bus })
+    const load = new Load()
+    const services = new Services(options.cross ?? sameProcess)
+    const eachTenant = (work: (caller: Caller) => Promise<void>) => forEachTenant(db, work)
+    const jobs = new Jobs(db, log, eachTenant)
+    db.setEnqueuer?.((job, store) => jobs.enqueue({ ...job, decl: declOf(job.plugin, job.name) } as never, job.caller, job.data, {}, store))
+    const secrets = createSecrets(config.encryptionKey, redactor)
+    const manager: PluginManager = new PluginManager({
+      config: config.plugins,
+      kernelTexts: loadTexts(import.meta.dirname),
+      kernelServices: [Keys, Tenants, Gateway],
+      cross: options.cross ?? sameProcess,
+      migrate: async ({ manifest, migrations }) => {
+        if (migrations) await db.migrate({ id: manifest.id, folder: migrations, globalTables: manifest.globalTables ?? [] })
+      },
+      rooms: {
+        log,
+        db,
+        bus,
+        services,
+        points: new Points(),
+        jobs,
+        secrets,
+        eachTenant,
+        node: nodeIdentity(config.dataDir),
+        environment: (names) => names.map((name) => config.env[name]).find(Boolean),
+        egress: (manifest) => createEgress({ allow: manifest.capabilities?.net ?? [], allowPrivateHosts: config.allowPrivateHosts, inTransaction: () => db.inTransaction(), log }),
+        hooks: () => manager.hooks,
+      },
+    })
+    function declOf(plugin: string, job: string) {
+      return manager.current.manifests.find((manifest) => manifest.id === plugin)?.jobs?.[job]
+    }
+    const authorized = async (kind: "http" | "rpc", name: string, caller: Caller, signal: AbortSignal) => {
+      if (!manager.hooks.has("request.authorized")) return
+      const denial = await manager.hooks.call("request.authorized", { kind, name }, { caller, signal })
+      if (denial) throw fail(denial.kind === "RESOURCE_EXHAUSTED" ? "rate_limited" : "denied", { reason: denial.reason }, { text: denial.reason, retryAfterMs: denial.retryAfterMs })
+    }
+    const http = createHttp({ config, log, auth, registry: manager, authorized: (...args) => authorized("http", ...args), overloaded: () => load.overloaded, stopping: stopping.signal, version })
+    const rpc = createRpc({ config, log, auth, registry: manager, bus, authorized: (...args) => authorized("rpc", ...args), stopping: stopping.signal, version })
+    services.offer("kernel", Keys, createKeysService({ db, auth, log }))
+    services.offer("kernel", Tenants, createTenantsService({ db, auth, log }))
+    services.offer("kernel", Gateway, {
+      async health() {
+        const database = (await db.ping()) ? ("ok" as const) : ("error" as const)
+        return { uptimeMs: Math.round(performance.now() - startedAt), version, database, loopDelayMs: load.delayMs, plugins: manager.states }
+      },
+      connections: async (caller) => rpc.connections().filter((connection) => connection.tenantId === caller.tenantId),
+    })
+    await manager.activate([...(await candidates), ...(options.extra ?? [])])
+    if (config.strict) {
+      const failed = manager.states.find((state) => state.state === "failed")
+      if (failed) throw fail("internal", { id: failed.id }, { text: `Plugin ${failed.id} cannot be activated: ${failed.reason}. ${failed.remedy}` })
+    }
+    const server = createServer(http.serverOptions, http.handler)
+    server.on("upgrade", rpc.upgrade)
+    const url = await listen(server, config)
+    log.info({ url, database: db.kind, plugins: manager.states.filter((state) => state.state === "active").length, ms: Math.round(performance.now() - startedAt) }, "gateway listens")
+    let closing: Promise<void> | undefined
+    const close = async () => {
+      log.info({}, "gateway drains")
+      const accepted = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      await manager.drain(AbortSignal.timeout(config.drainSeconds * 1_000))
+      stopping.abort()
+      await rpc.closeAll()
+      server.closeIdleConnections()
+      await Promise.race([accepted, new Promise((resolve) => setTimeout(resolve, 2_000).unref())])
+      server.closeAllConnections()
+      await manager.stop()
+      await jobs.stop()
+      await auth.close()
+      load.stop()
+      await db.close()
+      log.info({}, "gateway stopped")
+    }
+    return {
+      url,
+      get plugins() {
+        return manager.states
+      },
+      registry: manager,
+      db,
+      services,
+      close: () => (closing ??= close()),
+    }
+  } catch (error) {
+    stopping.abort()
+    await db.close()
+    throw error
+  }
+}
+
+/** Tables of the kernel that are looked at before a tenant is known. */
+const kernelGlobals = ["tenants", "members", "api_keys", "pairings", "plugins", "consents", "outbox", "migrations"]
+
+const TenantRow = Type.Object({ id: Type.String(), slug: Type.String() })
+
+async function forEachTenant(db: Database, work: (caller: Caller) => Promise<void>): Promise<void> {
+  const tenants = await db.kernel.any(sql.type(row(TenantRow))`SELECT id, slug FROM kernel.tenants WHERE status = 'active' ORDER BY created_at, id`)
+  for (const { id, slug } of tenants) {
+    await work({ tenantId: id, tenantSlug: slug, userId: "system", role: "owner", scopes: [], locale: "en", via: "system" })
+  }
+}
+
+function listen(server: Server, config: GatewayConfig): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const taken = error.code === "EADDRINUSE"
+      reject(taken ? fail("unavailable", {}, { text: `Port ${config.port} on ${config.host} is taken. Stop the other program, or set PLUGBOARD_PORT.`, cause: error }) : error)
+    })
+    server.listen(config.port, config.host, () => {
+      const { port } = server.address() as AddressInfo
+      resolve(`http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`)
+    })
+  })
+}
+

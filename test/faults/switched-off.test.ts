@@ -1,5 +1,9 @@
 import { equal, ok } from "node:assert/strict"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { type TestGateway, testGateway } from "@plugboard/sdk/testing"
+import { startGateway } from "../processes.ts"
 
 describe("a plugin that is switched off", () => {
   let gateway: TestGateway
@@ -33,4 +37,25 @@ describe("a plugin that is switched off", () => {
     equal((await gateway.as("viewer").get("/v1/agents")).status, 200)
     equal((await fetch(`${gateway.url}/health`)).status, 200)
   })
+
+  it("is not imported, and neither is an SDK that nobody asked for", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "plugboard-off-"))
+    const imports = join(folder, "imports.txt")
+    const config = join(folder, "plugboard.config.json")
+    writeFileSync(config, JSON.stringify({ plugins: { chat: { enabled: false } } }))
+    const started = await startGateway({
+      PLUGBOARD_PORT: "0",
+      PLUGBOARD_DATA_DIR: join(folder, "data"),
+      PLUGBOARD_CONFIG: config,
+      RECORD_IMPORTS: imports,
+      NODE_OPTIONS: `--import=${new URL("./record-imports.ts", import.meta.url).href}`,
+    })
+    await started.stop()
+    const loaded = readFileSync(imports, "utf8").split("\n")
+    rmSync(folder, { recursive: true })
+    ok(loaded.some((url) => url.endsWith("/plugins/agents/index.ts")))
+    ok(loaded.some((url) => url.endsWith("/plugins/chat/manifest.ts")))
+    equal(loaded.find((url) => url.includes("/plugins/chat/") && !url.endsWith("/manifest.ts")), undefined)
+    equal(loaded.find((url) => url.includes("/node_modules/openai/")), undefined)
+  }).timeout(30_000)
 })

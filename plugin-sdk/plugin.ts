@@ -75,7 +75,8 @@ type Strict<P, A> = { [K in keyof A]: K extends keyof P ? (K extends keyof Life 
 
 export interface Plugin<M extends Manifest = Manifest> {
   readonly manifest: M
-  readonly activate: (host: Host<M>) => object
+  // A method, not a property: so that any plugin is a `Plugin`, whatever its host's type.
+  activate(host: Host<M>): object
 }
 
 export function definePlugin<const M extends Manifest, A extends Parts<M>>(

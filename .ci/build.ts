@@ -1,0 +1,26 @@
+import { execFileSync } from "node:child_process"
+import { cpSync, globSync, rmSync } from "node:fs"
+import { join } from "node:path"
+
+/**
+ * Makes the JavaScript of both packages: `node .ci/build.ts`, or with the word `sdk` of @plugboard/sdk alone.
+ * npm calls it before it packs. The SDK comes first, since the gateway is compiled against its declarations.
+ */
+const root = join(import.meta.dirname, "..")
+const compiler = join(root, "node_modules", ".bin", "tsc")
+
+compile("plugin-sdk/tsconfig.build.json", "plugin-sdk/dist")
+if (process.argv[2] !== "sdk") {
+  compile(".ci/tsconfig.build.json", "dist")
+  copyData()
+}
+
+function compile(project: string, out: string): void {
+  rmSync(join(root, out), { recursive: true, force: true })
+  execFileSync(compiler, ["-p", project], { cwd: root, stdio: "inherit" })
+}
+
+/** Everything that the code reads beside itself: texts, READMEs, the embedded database's template. */
+function copyData(): void {
+  for (const file of globSync("{kernel,plugins}/**/*.*", { cwd: root, exclude: ["**/*.ts", "**/node_modules/**"] })) cpSync(join(root, file), join(root, "dist", file))
+}

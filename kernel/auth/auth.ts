@@ -16,7 +16,7 @@ export interface Credentials {
 
 /** One way from credentials to a caller, for HTTP and socket alike. Source: wire contract, http-core 1.2, websocket 2.2. */
 export interface Auth {
-  /** Rejects with `kernel.unauthenticated` (401), `kernel.tenant_revoked` (401) or `kernel.tenant_suspended` (403); `kernel.unavailable` (503) when the database does not answer. */
+  /** Rejects with `kernel.unauthenticated` (401), `kernel.tenant_revoked` (401) or `kernel.tenant_suspended` (403); `kernel.database_unavailable` (503) when the database does not answer. */
   resolve(credentials: Credentials): Promise<Caller>
   /** Throws `kernel.forbidden` naming the role when `caller` is below what `access` asks for. */
   check(access: Access, caller: Caller): void
@@ -24,5 +24,15 @@ export interface Auth {
   spend(key: string): number
   /** API keys that ended, so that their sockets can be closed. */
   onKeyRevoked(listener: (keyId: string) => void): void
+  /** What the gateway knows of a tenant; null when there is none of that id. */
+  tenant(id: string): Promise<TenantFacts | null>
+  /** Writes what is still to be written, such as the last use of keys. */
   close(): Promise<void>
+}
+
+export interface TenantFacts {
+  readonly id: string
+  readonly slug: string
+  readonly name: string
+  readonly status: "active" | "suspended" | "archived"
 }

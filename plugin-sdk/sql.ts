@@ -1,9 +1,9 @@
-import { createSqlTag, type QuerySqlToken } from "@slonik/sql-tag"
+import { createSqlTag, type QuerySqlToken, type SqlTag } from "@slonik/sql-tag"
 import type { Static, TSchema } from "typebox"
 import { Compile } from "typebox/compile"
 
 /** The only way to write SQL: values become parameters, never text. */
-export const sql = createSqlTag()
+export const sql: SqlTag<Record<never, never>> = createSqlTag()
 
 type Query<T> = QuerySqlToken<StandardRow<T>>
 export type { Query }

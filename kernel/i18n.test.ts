@@ -1,8 +1,6 @@
-import { deepEqual, equal } from "node:assert/strict"
-import { type Locale, locales } from "@plugboard/sdk"
-import { kernelErrors } from "./failures.ts"
+import { equal } from "node:assert/strict"
+import type { Locale } from "@plugboard/sdk"
 import { localeOf } from "./i18n.ts"
-import { loadTexts } from "./plugins/texts.ts"
 
 describe("locales", () => {
   const cases: [unknown, Locale][] = [
@@ -20,16 +18,4 @@ describe("locales", () => {
     [",,;;,\u0000,vi", "vi"],
   ]
   for (const [tags, locale] of cases) it(`reads ${JSON.stringify(tags)} as ${locale}`, () => equal(localeOf(tags), locale))
-})
-
-describe("the kernel's texts", () => {
-  const texts = loadTexts(import.meta.dirname)
-  const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort()
-
-  for (const locale of locales) {
-    it(`say every kernel error in ${locale}`, () => deepEqual(Object.keys(texts[locale]).sort(), Object.keys(kernelErrors).sort()))
-    it(`name the same facts in ${locale} as in en`, () => {
-      for (const [name, text] of Object.entries(texts.en)) deepEqual(holes(texts[locale][name] ?? ""), holes(text), name)
-    })
-  }
 })

@@ -165,7 +165,7 @@ describe("the door", () => {
     const pair = async (status: string, expires: string, channel = "browser") => {
       const senderId = randomUUID()
       await scratch.db.executeSql(
-        `INSERT INTO kernel.pairings (id, tenant_id, channel, sender_id, code, status, expires_at) VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, now() + $6::interval)`,
+        "INSERT INTO kernel.pairings (id, tenant_id, channel, sender_id, code, status, expires_at) VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, now() + $6::interval)",
         [masterTenantId, channel, senderId, senderId.slice(0, 8), status, expires],
       )
       return senderId
@@ -179,7 +179,15 @@ describe("the door", () => {
     })
 
     it("counts only when it is approved, unexpired and of a browser", async () => {
-      for (const senderId of [await pair("pending", "1 hour"), await pair("approved", "-1 second"), await pair("approved", "1 hour", "telegram"), randomUUID(), "'; --", "\0", "x".repeat(300)]) {
+      for (const senderId of [
+        await pair("pending", "1 hour"),
+        await pair("approved", "-1 second"),
+        await pair("approved", "1 hour", "telegram"),
+        randomUUID(),
+        "'; --",
+        "\0",
+        "x".repeat(300),
+      ]) {
         await rejects(enter({ senderId }), named("kernel.unauthenticated"))
       }
     })

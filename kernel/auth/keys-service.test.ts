@@ -21,13 +21,24 @@ describe("keys", function keys() {
   after(() => scratch.close())
 
   const admin = (tenantId: string): Caller => ({ ...owner, tenantId, userId: "anna", role: "admin", via: "token" })
-  const keyCaller = (tenantId: string, held: readonly Scope[]): Caller => ({ ...owner, tenantId, userId: "kai", role: roleOf(held), scopes: held, via: "key", keyId: randomUUIDv7() })
+  const keyCaller = (tenantId: string, held: readonly Scope[]): Caller => ({
+    ...owner,
+    tenantId,
+    userId: "kai",
+    role: roleOf(held),
+    scopes: held,
+    via: "key",
+    keyId: randomUUIDv7(),
+  })
 
   it("are shown once, and kept as a digest", async () => {
     const made = await scratch.keys.create(admin(acme), { name: "ci-deploy", scopes: ["operator.read", "operator.write", "operator.read"], expires_in: 3_600 })
     match(made.key, /^goclaw_[0-9a-f]{32}$/)
     equal(made.prefix, made.key.slice(0, 8))
-    deepEqual([made.name, made.scopes, made.tenant_id, made.created_by, made.revoked, made.last_used_at], ["ci-deploy", ["operator.read", "operator.write"], acme, "anna", false, null])
+    deepEqual(
+      [made.name, made.scopes, made.tenant_id, made.created_by, made.revoked, made.last_used_at],
+      ["ci-deploy", ["operator.read", "operator.write"], acme, "anna", false, null],
+    )
     equal("owner_id" in made, false)
     equal(Math.round((Date.parse(made.expires_at as string) - Date.parse(made.created_at)) / 1_000), 3_600)
     const { rows } = await scratch.db.executeSql("SELECT to_jsonb(k) AS key FROM kernel.api_keys k")
@@ -40,7 +51,10 @@ describe("keys", function keys() {
   })
 
   it("take known scopes only", async () => {
-    await rejects(scratch.keys.create(owner, { name: "k", scopes: ["operator.root"] }), (error) => isError(error, "kernel.unknown_scope") && error.failure.params.scope === "operator.root")
+    await rejects(
+      scratch.keys.create(owner, { name: "k", scopes: ["operator.root"] }),
+      (error) => isError(error, "kernel.unknown_scope") && error.failure.params.scope === "operator.root",
+    )
   })
 
   describe("of which tenant they are", () => {

@@ -88,7 +88,10 @@ describe("a look-up", () => {
       if (broken) throw new Error("connection refused")
       return { id: "1" }
     })
-    await rejects(async () => rows.get("a"), (error) => isError(error, "kernel.database_unavailable"))
+    await rejects(
+      async () => rows.get("a"),
+      (error) => isError(error, "kernel.database_unavailable"),
+    )
     broken = false
     deepEqual(await rows.get("a"), { id: "1" })
   })

@@ -6,7 +6,10 @@ import { demandAccess, mayGrant, roleOf } from "./powers.ts"
 const anyScopes = fc.subarray([...scopes])
 const base: Caller = { tenantId: "t", tenantSlug: "t", userId: "u", role: "viewer", scopes: [], locale: "en", via: "token" }
 const keyCaller = (held: readonly Scope[]): Caller => ({ ...base, via: "key", keyId: "k", role: roleOf(held), scopes: held })
-const anyCaller = fc.oneof(anyScopes.map(keyCaller), fc.constantFrom(...roles).map((role): Caller => ({ ...base, role })))
+const anyCaller = fc.oneof(
+  anyScopes.map(keyCaller),
+  fc.constantFrom(...roles).map((role): Caller => ({ ...base, role })),
+)
 const anyAccess: fc.Arbitrary<Access> = fc.record({ role: fc.constantFrom(...roles), orScope: fc.option(fc.constantFrom(...scopes), { nil: undefined }) })
 
 /** The accesses that the wire contract gives to a scope; no other method opens to it. */
@@ -38,7 +41,10 @@ describe("roles and scopes", () => {
   for (const [held, role] of table) it(`makes a ${role} of ${held.join(" and ") || "no scope"}`, () => equal(roleOf(held), role))
 
   it("names the missing role", () => {
-    throws(() => demandAccess({ role: "admin" }, base), (error) => isError(error, "kernel.forbidden") && error.failure.params.role === "admin")
+    throws(
+      () => demandAccess({ role: "admin" }, base),
+      (error) => isError(error, "kernel.forbidden") && error.failure.params.role === "admin",
+    )
   })
 
   it("opens by role or by the declared scope, and by nothing else", () => {

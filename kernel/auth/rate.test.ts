@@ -11,7 +11,10 @@ describe("the request budget", () => {
 
   it("lets five through at once, then says the exact wait", () => {
     const spend = limit(60)
-    deepEqual([1, 2, 3, 4, 5].map(() => spend("ana")), [0, 0, 0, 0, 0])
+    deepEqual(
+      [1, 2, 3, 4, 5].map(() => spend("ana")),
+      [0, 0, 0, 0, 0],
+    )
     equal(spend("ana"), 1_000)
     time += 400
     equal(spend("ana"), 600)

@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto"
-import type { Caller, KeysService, TenantsService } from "@plugboard/sdk"
+import { type Caller, type KeysService, row, sql, type TenantsService } from "@plugboard/sdk"
+import { Type } from "typebox"
 import { loadConfig } from "../config.ts"
 import type { Database, KernelDb } from "../db/database.ts"
 import { openDatabase } from "../db/open.ts"
@@ -72,11 +73,11 @@ export async function scratchAuth(): Promise<ScratchAuth> {
     logs,
     async addTenant(slug, status = "active") {
       const id = randomUUIDv7()
-      await db.executeSql("INSERT INTO kernel.tenants (id, name, slug, status) VALUES ($1, $2, $2, $3)", [id, slug, status])
+      await db.kernel.query(sql.type(row(Type.Object({})))`INSERT INTO kernel.tenants (id, name, slug, status) VALUES (${id}, ${slug}, ${slug}, ${status})`)
       return id
     },
     async addMember(tenantId, userId) {
-      await db.executeSql("INSERT INTO kernel.members (tenant_id, user_id, role) VALUES ($1, $2, 'member')", [tenantId, userId])
+      await db.kernel.query(sql.type(row(Type.Object({})))`INSERT INTO kernel.members (id, tenant_id, user_id) VALUES (${randomUUIDv7()}, ${tenantId}, ${userId})`)
     },
     async close() {
       for (const door of doors) await door.close()

@@ -100,8 +100,8 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     }
     const http = createHttp({ config, log, auth, registry: manager, authorized: (...args) => authorized("http", ...args), overloaded: () => load.overloaded, stopping: stopping.signal, version })
     const rpc = createRpc({ config, log, auth, registry: manager, bus, authorized: (...args) => authorized("rpc", ...args), stopping: stopping.signal, version })
-    services.offer("kernel", Keys, createKeysService({ db, auth, log }))
-    services.offer("kernel", Tenants, createTenantsService({ db, auth, log }))
+    services.offer("kernel", Keys, createKeysService({ db }))
+    services.offer("kernel", Tenants, createTenantsService({ db }))
     services.offer("kernel", Gateway, {
       async health() {
         const database = (await db.ping()) ? ("ok" as const) : ("error" as const)

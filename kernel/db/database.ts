@@ -1,13 +1,5 @@
-import type { AuditEntry, Caller, EventTarget, Queries, Query, TenantDb } from "@plugboard/sdk"
-
-/** Whose SQL runs: decides the role and whether a tenant is bound. */
-export type Binding = { role: "app"; tenantId: string } | { role: "app"; tenantId: null } | { role: "kernel"; tenantId: null }
-
-/** What a transaction carries besides its statements. The database writes audit and outbox rows before the commit and hands the events over after it. */
-export interface TransactionHooks {
-  audit(entry: AuditEntry & { caller: Caller; plugin: string }): void
-  publish(event: CommittedEvent): void
-}
+import type { AuditEntry, Caller, EventTarget, Queries, TenantDb } from "@plugboard/sdk"
+import type { Enqueue } from "./open.ts"
 
 export interface CommittedEvent {
   plugin: string
@@ -55,7 +47,9 @@ export interface Database {
   inTransaction(): boolean
   /** Runs one text (possibly several statements) as the owner; for pg-boss. */
   executeSql(text: string, values?: readonly unknown[]): Promise<{ rows: unknown[] }>
+  /** Statements sent so far, for tests that count them. */
+  readonly statements: { readonly count: number; readonly last: string }
+  /** Who puts a transaction's jobs into the queue. */
+  setEnqueuer(enqueue: Enqueue): void
   close(): Promise<void>
 }
-
-export type { Query }

@@ -1,0 +1,42 @@
+import { randomBytes } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import pg from "pg"
+
+/** A database for one test and a data folder beside it: embedded in that folder, or with TEST_DATABASE_URL a fresh one on that server. */
+export interface Scratch {
+  readonly databaseUrl: string | undefined
+  readonly dataDir: string
+  drop(): Promise<void>
+}
+
+export async function scratchDatabase(): Promise<Scratch> {
+  const dataDir = mkdtempSync(join(tmpdir(), "plugboard-test-"))
+  const server = process.env.TEST_DATABASE_URL
+  const removeFolder = () => rmSync(dataDir, { recursive: true, force: true })
+  if (!server) return { databaseUrl: undefined, dataDir, drop: async () => removeFolder() }
+  const name = `plugboard_test_${randomBytes(6).toString("hex")}`
+  await once(server, `CREATE DATABASE ${name}`)
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  return {
+    databaseUrl: url.href,
+    dataDir,
+    async drop() {
+      await once(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+      removeFolder()
+    },
+  }
+}
+
+/** Names are made here and hold letters and digits only; CREATE DATABASE takes no parameters. */
+async function once(server: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server })
+  await client.connect()
+  try {
+    await client.query(text)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,60 @@
+import type { TestGateway } from "@plugboard/sdk/testing"
+
+interface Table {
+  name: string
+  /** Columns that tell rows apart, besides the tenant. */
+  keys: string[]
+}
+type Row = Record<string, unknown>
+
+/** Every table that says whose its rows are, whichever plugin it belongs to. */
+async function tablesOf(gateway: TestGateway): Promise<Table[]> {
+  const { rows } = await gateway.executeSql(`
+    SELECT format('%I.%I', n.nspname, c.relname) AS name, coalesce(json_agg(DISTINCT k.attname) FILTER (WHERE k.attname IS NOT NULL), '[]') AS keys
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgboss')
+    JOIN pg_attribute t ON t.attrelid = c.oid AND t.attname = 'tenant_id'
+    LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisunique
+    LEFT JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = ANY(i.indkey) AND k.attname <> 'tenant_id'
+    WHERE c.relkind IN ('r', 'p') AND format('%I.%I', n.nspname, c.relname) <> 'kernel.outbox'
+    GROUP BY 1 ORDER BY 1`)
+  return rows as unknown as Table[]
+}
+
+/** All that a tenant has, table by table. */
+export async function belongingsOf(gateway: TestGateway, tenantId: string): Promise<Map<string, Row[]>> {
+  const found = new Map<string, Row[]>()
+  for (const { name } of await tablesOf(gateway)) {
+    const { rows } = await gateway.executeSql(`SELECT to_jsonb(t) - 'last_used_at' AS row FROM ${name} t WHERE tenant_id = $1 ORDER BY to_jsonb(t)::text`, [tenantId])
+    found.set(
+      name,
+      rows.map(({ row }) => row as Row),
+    )
+  }
+  return found
+}
+
+/** What identifies rows of `tenantId` and nothing of `otherTenantId`: one value for each column of a key. With `user`: only rows of that user. */
+export async function identifiersOf(gateway: TestGateway, tenantId: string, otherTenantId: string | null, user?: string): Promise<string[]> {
+  const theirs = await belongingsOf(gateway, tenantId)
+  const others = otherTenantId === null ? "" : JSON.stringify([...(await belongingsOf(gateway, otherTenantId)).values()])
+  const found = new Set<string>()
+  for (const { name, keys } of await tablesOf(gateway)) {
+    const rows = (theirs.get(name) ?? []).filter((row) => user === undefined || [row.user_id, row.owner_id, row.created_by].includes(user))
+    for (const key of keys) {
+      const value = rows.map((row) => row[key]).find((value) => typeof value === "string" && value.length > 3 && value !== user && !others.includes(JSON.stringify(value)))
+      if (value) found.add(value as string)
+    }
+  }
+  return [...found]
+}
+
+/** Waits until nothing of the tenant changes by itself any more. */
+export async function settled(gateway: TestGateway, tenantId: string): Promise<Map<string, Row[]>> {
+  for (let before = await belongingsOf(gateway, tenantId); ; ) {
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    const now = await belongingsOf(gateway, tenantId)
+    if (JSON.stringify([...now]) === JSON.stringify([...before])) return now
+    before = now
+  }
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A throwaway PostgreSQL with pgvector for the tests. `postgres.sh start DIR` prints its URI; `postgres.sh stop DIR` ends it and removes DIR.
+# A throwaway PostgreSQL with pgvector for the tests. `postgres.sh start DIR` prints its URI and leaves it in DIR/url; `postgres.sh stop DIR` ends it and removes DIR.
 # Installs what is absent (Debian, as root): PostgreSQL 15 from the distribution, and pgvector built from Debian's source package, since bookworm has none.
 set -euo pipefail
 command=$1
@@ -16,7 +16,8 @@ install() {
     local source list
     source=$(mktemp -d)
     list=/etc/apt/sources.list.d/pgvector-source.list
-    echo "deb-src http://deb.debian.org/debian trixie main" >"$list"
+    # The mirror that this machine uses already.
+    echo "deb-src $(apt-get indextargets --format '$(REPO_URI)' | grep -v security | head -n 1) trixie main" >"$list"
     (
       cd "$source"
       apt-get update -qq
@@ -41,7 +42,7 @@ start)
   port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')
   as_postgres "$bin/initdb -D $dir/data -U postgres -A trust --no-sync -E UTF8 --locale=C.UTF-8" >/dev/null
   as_postgres "$bin/pg_ctl -D $dir/data -w -l $dir/log -o \"-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c fsync=off -c max_connections=200\" start" >/dev/null
-  echo "postgres://postgres@127.0.0.1:$port/postgres"
+  echo "postgres://postgres@127.0.0.1:$port/postgres" | tee "$dir/url"
   ;;
 stop)
   as_postgres "$bin/pg_ctl -D $dir/data -m fast stop" >/dev/null || true

@@ -1,30 +1,26 @@
 import { LRUCache } from "lru-cache"
 
-interface Bucket {
-  tokens: number
-  at: number
-}
-
 /** How many calls may come at once after a pause. Source: wire contract, http-core 1.5. */
 const burst = 5
-/** Buckets kept; one that has filled up again says the same as none. */
+/** Keys kept; the ones unused for longest are forgotten, and begin with a full bucket. */
 const most = 50_000
+/** Sums of fractions of a ms are not exact; a wait that was served to the ms must be enough. */
+const exactMs = 0.001
 
 /**
  * A token bucket per key, `perMinute` tokens a minute. The answer is how long to wait in ms; 0: go ahead, a token was taken.
- * Fixed-window counters, which the libraries at hand offer, would let twice the limit through around a window's edge and could not say the wait.
+ * Kept as the one moment at which the bucket will be full again. Fixed-window counters, which the libraries at hand offer, let twice the limit through around the edge of a window.
  */
 export function createRateLimit(perMinute: number, now: () => number = () => performance.now()): (key: string) => number {
   if (perMinute <= 0) return () => 0
-  const perMs = perMinute / 60_000
-  const buckets = new LRUCache<string, Bucket>({ max: most })
+  const tokenMs = 60_000 / perMinute
+  const fullAt = new LRUCache<string, number>({ max: most })
   return function spendToken(key) {
     const time = now()
-    const bucket = buckets.get(key) ?? { tokens: burst, at: time }
-    const tokens = Math.min(burst, bucket.tokens + (time - bucket.at) * perMs)
-    bucket.at = time
-    bucket.tokens = tokens >= 1 ? tokens - 1 : tokens
-    buckets.set(key, bucket)
-    return tokens >= 1 ? 0 : Math.ceil((1 - tokens) / perMs)
+    const full = Math.max(time, fullAt.get(key) ?? 0)
+    const wait = full - (burst - 1) * tokenMs - time
+    if (wait > exactMs) return Math.ceil(wait)
+    fullAt.set(key, full + tokenMs)
+    return 0
   }
 }

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process"
 import { cpSync, globSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { buildTemplate } from "../kernel/db/embedded/template.ts"
 
 /**
  * Makes the JavaScript of both packages: `node .ci/build.ts`, or with the word `sdk` of @plugboard/sdk alone.
@@ -13,6 +14,7 @@ compile("plugin-sdk/tsconfig.build.json", "plugin-sdk/dist")
 if (process.argv[2] !== "sdk") {
   compile(".ci/tsconfig.build.json", "dist")
   copyData()
+  await buildTemplate(join(root, "dist", "kernel", "db", "embedded", "database-template.tar.gz"))
 }
 
 function compile(project: string, out: string): void {
@@ -20,7 +22,7 @@ function compile(project: string, out: string): void {
   execFileSync(compiler, ["-p", project], { cwd: root, stdio: "inherit" })
 }
 
-/** Everything that the code reads beside itself: texts, READMEs, the embedded database's template. */
+/** Everything that the code reads beside itself: texts and READMEs. */
 function copyData(): void {
   for (const file of globSync("{kernel,plugins}/**/*.*", { cwd: root, exclude: ["**/*.ts", "**/node_modules/**"] })) cpSync(join(root, file), join(root, "dist", file))
 }

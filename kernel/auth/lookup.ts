@@ -1,6 +1,4 @@
-import { failureOf } from "@plugboard/sdk"
 import { LRUCache } from "lru-cache"
-import { fail } from "../failures.ts"
 
 export interface LookupOptions<V> {
   /** Entries found; as many again for entries that are missing. */
@@ -13,7 +11,7 @@ export interface LookupOptions<V> {
 
 /**
  * A bounded memory of answers from the database. What was not found is kept apart, so that invented keys can neither reach the database in numbers nor push out what is in use.
- * One load for all who ask at once. A failed load is not remembered, and says that the database is unavailable: what is wrong here is never told as a wrong credential.
+ * One load for all who ask at once. A failed load is not remembered; it rejects as the database did, and is never told as something that is missing.
  */
 export class Lookup<V extends object> {
   readonly #options: LookupOptions<V>
@@ -46,17 +44,12 @@ export class Lookup<V extends object> {
 
   #load(key: string): Promise<V | null> {
     const generation = this.#generation
-    const loading = this.#options.load(key).then(
-      (value) => {
-        if (generation !== this.#generation) return value
-        if (value === null) this.#missing.set(key, true)
-        else this.#found.set(key, value)
-        return value
-      },
-      (error) => {
-        throw failureOf(error) ? error : fail("database_unavailable", {}, { cause: error, retryAfterMs: 1_000 })
-      },
-    )
+    const loading = this.#options.load(key).then((value) => {
+      if (generation !== this.#generation) return value
+      if (value === null) this.#missing.set(key, true)
+      else this.#found.set(key, value)
+      return value
+    })
     const done = () => {
       if (this.#loading.get(key) === loading) this.#loading.delete(key)
     }

@@ -6,6 +6,7 @@ import type { Database, KernelDb } from "../db/database.ts"
 import { openDatabase } from "../db/open.ts"
 import { scratchDatabase } from "../db/scratch.ts"
 import { EventBus } from "../events.ts"
+import { fail } from "../failures.ts"
 import { createLog, Redactor } from "../log.ts"
 import { kernelMigrations } from "../plugins/discover.ts"
 import { masterTenantId } from "../tenancy.ts"
@@ -25,7 +26,7 @@ export interface ScratchAuth {
   tenants: TenantsService
   /** A door of its own over the same database: other configuration, nothing remembered. */
   door(options?: { token?: string | undefined; ownerIds?: string[]; rateLimitRpm?: number }): Auth
-  /** While true, every statement of the kernel fails as a lost connection does. */
+  /** While true, every statement of the kernel fails as without a database. */
   broken: boolean
   /** Statements that the kernel sent. */
   statements: number
@@ -53,7 +54,7 @@ export async function scratchAuth(): Promise<ScratchAuth> {
       if (typeof target[name] !== "function") return target[name]
       return (...args: unknown[]) => {
         scratch.statements += 1
-        if (scratch.broken) return Promise.reject(new Error("terminating connection due to administrator command"))
+        if (scratch.broken) return Promise.reject(fail("database_unavailable"))
         return (target[name] as (...args: unknown[]) => unknown).apply(target, args)
       }
     },

@@ -207,7 +207,7 @@ describe("the door", () => {
     try {
       equal((await enter({ token: known.key })).role, "viewer")
       equal((await enter({ token: gatewayToken })).role, "owner")
-      for (const token of [unknown.key, "wrong"]) await rejects(enter({ token }), named("kernel.database_unavailable"))
+      for (const token of [unknown.key, `goclaw_${"0".repeat(32)}`]) await rejects(enter({ token }), named("kernel.database_unavailable"))
       await rejects(enter({ token: gatewayToken, userId: "ana", tenantRefs: ["globex"] }), named("kernel.database_unavailable"))
       await rejects(enter({ senderId: randomUUID() }), named("kernel.database_unavailable"))
     } finally {

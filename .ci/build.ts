@@ -14,6 +14,7 @@ compile("plugin-sdk/tsconfig.build.json", "plugin-sdk/dist")
 if (process.argv[2] !== "sdk") {
   compile(".ci/tsconfig.build.json", "dist")
   copyData()
+  copyDocsAssets()
   await buildTemplate(join(root, "dist", "kernel", "db", "embedded", "database-template.tar.gz"))
 }
 
@@ -25,4 +26,10 @@ function compile(project: string, out: string): void {
 /** Everything that the code reads beside itself: texts and READMEs. */
 function copyData(): void {
   for (const file of globSync("{kernel,plugins}/**/*.*", { cwd: root, exclude: ["**/*.ts", "**/node_modules/**"] })) cpSync(join(root, file), join(root, "dist", file))
+}
+
+/** The parts of Swagger UI that the docs page names, so that the package does without the rest of its 12 MB. */
+function copyDocsAssets(): void {
+  for (const file of ["swagger-ui.css", "swagger-ui-bundle.js", "LICENSE"])
+    cpSync(join(root, "node_modules", "swagger-ui-dist", file), join(root, "dist", "kernel", "http", "docs-assets", file))
 }

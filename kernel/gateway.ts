@@ -107,7 +107,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
         const database = (await db.ping()) ? ("ok" as const) : ("error" as const)
         return { uptimeMs: Math.round(performance.now() - startedAt), version, database, loopDelayMs: load.delayMs, plugins: manager.states }
       },
-      connections: async (caller) => rpc.connections().filter((connection) => connection.tenantId === caller.tenantId),
+      connections: async (caller: Caller) => rpc.connections().filter((connection) => connection.tenantId === caller.tenantId),
     })
     await manager.activate([...(await candidates), ...(options.extra ?? [])])
     if (config.strict) {

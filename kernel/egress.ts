@@ -1,4 +1,4 @@
-import { lookup } from "node:dns"
+import { lookup, promises } from "node:dns"
 import { isIP } from "node:net"
 import type { Http, HttpRequest, HttpResponse } from "@plugboard/sdk"
 import ipaddr from "ipaddr.js"
@@ -85,7 +85,19 @@ export function createEgress({ allow, allowPrivateHosts, inTransaction, log }: E
     }
   }
 
-  return { request, fetch: guarded as typeof globalThis.fetch }
+  async function check(address: string): Promise<void> {
+    const url = parse(address)
+    judge(url)
+    const host = url.hostname.replace(/^\[|\]$/g, "").toLowerCase()
+    const named = allowPrivateHosts.some((open) => [host, `${host}:${url.port || (url.protocol === "https:" ? "443" : "80")}`].includes(open.toLowerCase()))
+    if (named) return
+    // A name that does not resolve now may resolve later; the connector judges it then.
+    const addresses = isIP(host) ? [host] : await resolve(host).catch(() => [])
+    const wrong = addresses.find((one) => !isPublic(one))
+    if (wrong !== undefined) throw fail("egress_refused", { host, reason: "it has a private address, and the administrator has not allowed it under network.allowPrivateHosts" })
+  }
+
+  return { request, check, fetch: guarded as typeof globalThis.fetch }
 }
 
 function parse(address: string): URL {
@@ -94,6 +106,10 @@ function parse(address: string): URL {
   } catch {
     throw fail("egress_refused", { host: address.slice(0, 100), reason: "it is not an address" })
   }
+}
+
+async function resolve(host: string): Promise<string[]> {
+  return (await promises.lookup(host, { all: true })).map(({ address }) => address)
 }
 
 function hostFits(host: string, pattern: string): boolean {

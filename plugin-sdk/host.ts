@@ -36,6 +36,8 @@ export interface HttpResponse {
 export interface Http {
   /** The cheap form, for hot paths. Does not follow redirects. Fails with `kernel.egress_refused`, `kernel.egress_failed` or `kernel.egress_timeout`. */
   request(url: string, options?: HttpRequest): Promise<HttpResponse>
+  /** Resolves when a call to `url` would be let out now: for addresses that users give, before they are stored. Rejects with `kernel.egress_refused`. */
+  check(url: string): Promise<void>
   /** WHATWG fetch under the same rules, for SDKs that take one. In this process only. */
   readonly fetch: typeof globalThis.fetch
 }

@@ -108,7 +108,12 @@ export async function openPool(options: PoolOptions): Promise<{ run: Run; transa
   }
 }
 
+/** SQLSTATE of a text that the database cannot hold, such as one with a NUL character: the client's fault, wherever the text went. */
+const unstorable = new Set(["22021", "22P05"])
+
 function asFailure(error: unknown): unknown {
+  const { code, cause } = error as { code?: string; cause?: { code?: string } }
+  if (unstorable.has(code ?? cause?.code ?? "")) return fail("invalid_request", { where: "request", reason: "a text holds a NUL character" }, { cause: error })
   return isOutage(error) ? fail("database_unavailable", {}, { retryAfterMs: 1_000, cause: error }) : error
 }
 

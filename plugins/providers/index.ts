@@ -1,0 +1,64 @@
+import { definePlugin, pageOf, type PointUsers, Providers, type ProviderType, ProviderTypes } from "@plugboard/sdk"
+import { createCalls } from "./calls.ts"
+import { createChanges } from "./change.ts"
+import { manifest } from "./manifest.ts"
+import { seedFromEnvironment } from "./seed.ts"
+import { enabledProviders, listProviders, type ProviderRow } from "./store.ts"
+
+export default definePlugin(manifest, (host) => {
+  const types = host.open(ProviderTypes)
+  const changes = createChanges(host, types)
+  const calls = createCalls(host, types)
+  const modelLists = host.cache({
+    max: 1_000,
+    ttlMs: 60_000,
+    changedBy: ["providers.changed"],
+    load: async (caller, id: string) => calls.models(caller, await changes.demand(caller, id)),
+  })
+  host.offer(Providers, calls.service)
+  return {
+    routes: {
+      list: async ({ query, caller }) => {
+        const { limit, offset } = pageOf(query, 1_000)
+        return { providers: (await listProviders(host.db.for(caller), limit, offset)).map((row) => shown(row, types)) }
+      },
+      create: async ({ body, caller }) => shown(await changes.create(caller, body), types),
+      get: async ({ params, caller }) => shown(await changes.demand(caller, params.id), types),
+      update: async ({ params, body, caller }) => {
+        await changes.update(caller, params.id, body)
+        return { status: "updated" }
+      },
+      remove: async ({ params, caller }) => {
+        await changes.remove(caller, params.id)
+        return { status: "deleted" }
+      },
+      models: async ({ params, caller }) => modelLists.get(caller, (await changes.demand(caller, params.id)).id),
+      verify: async ({ params, body, caller }) => calls.verify(caller, await changes.demand(caller, params.id), body.model),
+    },
+    rpc: {
+      "providers.models": async ({ provider }, { caller }) => modelLists.get(caller, (await changes.demand(caller, provider)).id),
+      "models.list": async (_, { caller }) => {
+        const rows = await enabledProviders(host.db.for(caller))
+        const lists = await Promise.all(rows.map((row) => modelLists.get(caller, row.id)))
+        return { models: lists.flatMap((list, index) => list.models.map((model) => ({ ...model, id: `${rows[index]?.name}/${model.id}` }))) }
+      },
+    },
+    start: () =>
+      host.eachTenant(async (caller) => {
+        if (caller.tenantSlug === "master") await seedFromEnvironment(host, types, caller)
+        await calls.service.fallback(caller)
+      }),
+  }
+})
+
+/** The wire's row. A key is shown as stored, never as it is; a type that needs none shows one all the same, or dashboards take the tenant for not set up. Source: wire contract, http-core 6. */
+function shown({ display_name, api_base, api_key, ...row }: ProviderRow, types: PointUsers<ProviderType>) {
+  const worksWithout = row.enabled && row.provider_type !== "ollama" && types.get(row.provider_type)?.keyless
+  const base = api_base ?? types.get(row.provider_type)?.defaultBaseUrl
+  return {
+    ...row,
+    ...(display_name !== null && { display_name }),
+    ...(base && { api_base: base }),
+    ...((api_key !== null || worksWithout) && { api_key: "***" as const }),
+  }
+}

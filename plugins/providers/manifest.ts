@@ -1,0 +1,77 @@
+import { defineManifest, PageQuery, Providers, ProviderTypes } from "@plugboard/sdk"
+import { Type } from "typebox"
+
+const Id = Type.Object({ id: Type.String({ maxLength: 100, description: "UUID or name." }) })
+
+export const Provider = Type.Object({
+  id: Type.String(),
+  tenant_id: Type.String(),
+  name: Type.String(),
+  display_name: Type.Optional(Type.String()),
+  provider_type: Type.String(),
+  api_base: Type.Optional(Type.String()),
+  api_key: Type.Optional(Type.Literal("***")),
+  enabled: Type.Boolean(),
+  settings: Type.Record(Type.String(), Type.Unknown()),
+  created_at: Type.String({ format: "date-time" }),
+  updated_at: Type.String({ format: "date-time" }),
+})
+
+const shared = {
+  display_name: Type.Optional(Type.String({ maxLength: 255 })),
+  api_base: Type.Optional(Type.String({ maxLength: 2_000, description: "http or https; without it the type's own address." })),
+  api_key: Type.Optional(Type.String({ maxLength: 8_192, description: "Stored encrypted. In an update, *** or an empty text keeps the stored one." })),
+  enabled: Type.Optional(Type.Boolean()),
+  settings: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+}
+export const NewProvider = Type.Object({ name: Type.String({ maxLength: 100 }), provider_type: Type.String({ maxLength: 100 }), ...shared })
+export const ProviderChange = Type.Object({ name: Type.Optional(Type.String({ maxLength: 100 })), provider_type: Type.Optional(Type.String({ maxLength: 100 })), ...shared })
+
+const Model = Type.Object({ id: Type.String(), name: Type.Optional(Type.String()) })
+export const Models = Type.Object({ models: Type.Array(Model), warning: Type.Optional(Type.String({ description: "Why the list is empty." })) })
+export const Verdict = Type.Object({ valid: Type.Boolean(), error: Type.Optional(Type.String()), note: Type.Optional(Type.String()) })
+const Done = Type.Object({ status: Type.String() })
+const tags = ["Providers"]
+
+export const manifest = defineManifest({
+  id: "providers",
+  version: "1.0.0",
+  sdk: "^1.0.0",
+  summary: "LLM providers of a tenant: where they are, with which key, and which models they have.",
+  offers: [Providers],
+  opens: [ProviderTypes],
+  capabilities: { db: true, net: ["*"], secrets: ["api_key"] },
+  routes: {
+    list: { method: "GET", path: "/v1/providers", role: "viewer", summary: "List providers", tags, query: PageQuery, reply: Type.Object({ providers: Type.Array(Provider) }), alsoAs: "payload" },
+    create: { method: "POST", path: "/v1/providers", role: "admin", summary: "Add a provider", tags, status: 201, body: NewProvider, reply: Provider },
+    get: { method: "GET", path: "/v1/providers/:id", role: "viewer", summary: "Show a provider", tags, params: Id, reply: Provider },
+    update: { method: "PUT", path: "/v1/providers/:id", role: "admin", summary: "Change a provider", tags, params: Id, body: ProviderChange, reply: Done },
+    remove: { method: "DELETE", path: "/v1/providers/:id", role: "admin", summary: "Remove a provider", tags, params: Id, reply: Done },
+    models: { method: "GET", path: "/v1/providers/:id/models", role: "viewer", summary: "List a provider's models", tags, params: Id, reply: Models, alsoAs: "payload" },
+    verify: {
+      method: "POST",
+      path: "/v1/providers/:id/verify",
+      role: "operator",
+      summary: "Check that a provider, or one of its models, answers",
+      tags,
+      params: Id,
+      body: Type.Object({ model: Type.Optional(Type.String({ maxLength: 255 })) }),
+      reply: Verdict,
+      limits: { bodyBytes: 65_536 },
+    },
+  },
+  rpc: {
+    "providers.models": { role: "viewer", summary: "List a provider's models", params: Type.Object({ provider: Type.String({ minLength: 1, maxLength: 100 }) }), result: Models, aliases: { id: "provider", name: "provider" } },
+    "models.list": { role: "viewer", summary: "List the models of all enabled providers", result: Models },
+  },
+  events: { "providers.changed": { payload: Type.Object({ id: Type.String() }), to: "internal" } },
+  errors: {
+    unknown_provider: { kind: "NOT_FOUND", params: Type.Object({ provider: Type.String() }) },
+    provider_disabled: { kind: "FAILED_PRECONDITION", params: Type.Object({ provider: Type.String() }) },
+    unsupported_type: { kind: "INVALID_REQUEST", params: Type.Object({ type: Type.String(), known: Type.String() }) },
+    bad_name: { kind: "INVALID_REQUEST", params: Type.Object({ name: Type.String() }) },
+    name_taken: { kind: "ALREADY_EXISTS", params: Type.Object({ name: Type.String() }) },
+    bad_base: { kind: "INVALID_REQUEST", params: Type.Object({ base: Type.String() }) },
+    masked_key: { kind: "INVALID_REQUEST" },
+  },
+})

@@ -1,0 +1,111 @@
+import type { Caller } from "../caller.ts"
+import type { ContentPart, ToolCall, Usage } from "../points/provider.ts"
+import { service } from "../tokens.ts"
+
+export type RunStatus = "queued" | "running" | "completed" | "failed" | "cancelled" | "interrupted"
+
+/** A message as it is stored. `ordinal` orders the messages of a session; gaps mean nothing. */
+export interface StoredMessage {
+  id: string
+  ordinal: number
+  role: "user" | "assistant" | "tool" | "system"
+  content: string
+  /** Set when the content has parts that are no text. */
+  parts?: ContentPart[]
+  thinking?: string
+  toolCalls?: ToolCall[]
+  toolCallId?: string
+  isError?: boolean
+  createdAt: string
+}
+/** A message that a run has made and that is not stored yet. */
+export type NewMessage = Omit<StoredMessage, "createdAt">
+
+export interface Turn {
+  runId: string
+  sessionKey: string
+  agentKey: string
+  channel: string
+  chatId: string
+  message: string
+  parts?: ContentPart[]
+  /** Earlier messages, for a session that this turn opens. */
+  history?: readonly Pick<NewMessage, "role" | "content" | "parts">[]
+  /** What to do when the session has a run already. */
+  whenBusy: "inject" | "queue"
+  /** A second turn with the same key of the same user is the first one again. */
+  idempotencyKey?: string
+}
+
+export interface RunAnswer {
+  runId: string
+  status: RunStatus
+  content: string
+  thinking?: string
+  usage?: Usage
+  error?: string
+}
+
+/** What became of a turn. `started` and `queued`: the user's message is stored. */
+export type Begun =
+  | { outcome: "started"; runId: string; ordinal: number; model: string; history: StoredMessage[] }
+  | { outcome: "injected"; runId: string }
+  | { outcome: "queued"; runId: string }
+  /** The idempotency key was used before, by this run. */
+  | { outcome: "repeated"; runId: string; answer: RunAnswer }
+  /** The session belongs to another user. */
+  | { outcome: "foreign" }
+  /** Too many turns wait for this session. */
+  | { outcome: "full" }
+
+export interface Finish {
+  runId: string
+  sessionKey: string
+  status: Extract<RunStatus, "completed" | "failed" | "cancelled" | "interrupted">
+  messages: readonly NewMessage[]
+  /** Injected messages that the run has read, with the places that they got. */
+  consumed: readonly { id: string; ordinal: number }[]
+  provider: string
+  model: string
+  usage: Usage
+  error?: string
+}
+export type Finished =
+  /** `next`: a queued run of this session, which its node may start now. */
+  | { outcome: "finished"; next: string | null }
+  /** Messages came in between; the run goes on with them. Only for `completed`. */
+  | { outcome: "more"; injected: StoredMessage[] }
+  /** Another node has ended the run, since its lease ran out. */
+  | { outcome: "lost" }
+
+export interface SessionFacts {
+  key: string
+  agentKey: string
+  userId: string
+  /** Id of the run under way. */
+  activeRun: string | null
+}
+
+/** Conversations, their messages and their runs. A user owns a session; admins see all of their tenant. */
+export interface SessionsService {
+  /** Session, lock, run and message in one statement. */
+  begin(caller: Caller, turn: Turn): Promise<Begun>
+  /** A queued run whose turn has come. Null when it is not to be started any more. */
+  resume(caller: Caller, runId: string): Promise<(Extract<Begun, { outcome: "started" }> & { turn: Turn }) | null>
+  /** Messages, usage, the end and the lock in one statement. */
+  finish(caller: Caller, finish: Finish): Promise<Finished>
+  /** Injected messages that the run has not read, oldest first. */
+  injected(caller: Caller, runId: string): Promise<StoredMessage[]>
+  /** Null when there is no such session; `sessions.foreign` when it is another user's. */
+  facts(caller: Caller, sessionKey: string): Promise<SessionFacts | null>
+  /** Oldest first, whole. */
+  history(caller: Caller, sessionKey: string): Promise<StoredMessage[]>
+  /** The caller's newest session with an agent, or the newest with a run. */
+  newest(caller: Caller, agentKey: string, running: boolean): Promise<string | null>
+  /** Adds an assistant message without a run. Null when there is no such session. */
+  append(caller: Caller, sessionKey: string, content: string): Promise<string | null>
+  answer(caller: Caller, runId: string): Promise<RunAnswer | null>
+  /** Sessions that the caller sees. */
+  count(caller: Caller): Promise<number>
+}
+export const Sessions = service<SessionsService>("sessions", "1.0.0")

@@ -1,0 +1,55 @@
+import type { AgentProfile } from "@plugboard/sdk"
+import type { AgentRow } from "./store.ts"
+
+/** The wire's agent. Promoted fields stand at the top and inside `other_config`, for the clients of either generation. Source: wire contract, http-core 5. */
+export function shownAgent(row: AgentRow, defaults: { provider: string; model: string }) {
+  const { configs, description, display_name, frontmatter, avatar, system_prompt, budget_monthly_cents, shared_with, ...rest } = row
+  const { emoji, thinking_level, max_tokens, self_evolve, skill_evolve, skill_nudge_interval } = row
+  const provider = row.provider || defaults.provider
+  return {
+    ...rest,
+    name: row.agent_key,
+    provider,
+    model: row.model || (row.provider === "" || row.provider === defaults.provider ? defaults.model : ""),
+    restrict_to_workspace: true,
+    agent_description: description,
+    ...(display_name !== "" && { display_name }),
+    ...(description !== "" && { description }),
+    ...(frontmatter !== "" && { frontmatter }),
+    ...(avatar !== "" && { avatar }),
+    ...(system_prompt !== "" && { system_prompt }),
+    ...(budget_monthly_cents !== null && { budget_monthly_cents }),
+    ...configs,
+    other_config: {
+      ...configs.other_config,
+      ...(emoji !== "" && { emoji }),
+      ...(description !== "" && { description }),
+      thinking_level,
+      max_tokens,
+      self_evolve,
+      skill_evolve,
+      skill_nudge_interval,
+    },
+  }
+}
+
+export function profileOf(row: AgentRow): AgentProfile {
+  return {
+    id: row.id,
+    key: row.agent_key,
+    displayName: row.display_name || row.agent_key,
+    ownerId: row.owner_id,
+    status: row.status,
+    isDefault: row.is_default,
+    provider: row.provider,
+    model: row.model,
+    systemPrompt: row.system_prompt,
+    contextWindow: row.context_window,
+    maxToolIterations: row.max_tool_iterations,
+    maxTokens: row.max_tokens,
+    emoji: row.emoji,
+    description: row.description,
+    toolsConfig: row.configs.tools_config ?? {},
+    createdAt: row.created_at,
+  }
+}

@@ -1,0 +1,52 @@
+import { Agents, definePlugin, Gateway, reply, Runs, Sessions, Tenants, Tools } from "@plugboard/sdk"
+import { manifest } from "./manifest.ts"
+
+export default definePlugin(manifest, (host) => {
+  const gateway = host.use(Gateway)
+  const tools = host.open(Tools)
+  return {
+    routes: {
+      health: async () => {
+        const { uptimeMs, version, database, loopDelayMs } = await gateway.health()
+        const well = database === "ok"
+        const body = { status: well ? ("ok" as const) : ("degraded" as const), uptime_ms: uptimeMs, mode: "managed" as const, database, protocol: 3 as const, version, loop_delay_ms: loopDelayMs }
+        return well ? body : reply.json(body, { status: 503, headers: { "retry-after": "1" } })
+      },
+      edition: async () => ({ name: "standard" as const }),
+    },
+    rpc: {
+      health: async (_, { caller, connectionId }) => {
+        const [{ uptimeMs, version, database }, clients] = await Promise.all([gateway.health(), gateway.connections(caller)])
+        return {
+          status: "ok" as const,
+          version,
+          uptime: uptimeMs,
+          mode: "managed" as const,
+          database,
+          tools: tools.entries().length,
+          clients: clients.map(({ id, remoteAddr, userId, role, connectedAt }) => ({ id, remoteAddr, userId, role, connectedAt })),
+          currentId: connectionId,
+        }
+      },
+      status: async (_, { caller }) => {
+        const [agents, running, clients, sessions] = await Promise.all([
+          host.has(Agents) ? host.use(Agents).list(caller) : [],
+          host.has(Runs) ? host.use(Runs).running(caller) : [],
+          gateway.connections(caller),
+          host.has(Sessions) ? host.use(Sessions).count(caller) : 0,
+        ])
+        const active = agents.filter((agent) => agent.status === "active")
+        return {
+          agents: active.map(({ key, model }) => ({ id: key, model, isRunning: running.includes(key) })),
+          agentTotal: agents.length,
+          clients: clients.length,
+          sessions,
+        }
+      },
+      "tenants.mine": async (_, { caller }) => {
+        const rows = await host.use(Tenants).mine(caller)
+        return { tenants: rows.map(({ id, name, slug, role, status }) => ({ id, name, slug, role, status })) }
+      },
+    },
+  }
+})

@@ -109,3 +109,20 @@ export interface SessionsService {
   count(caller: Caller): Promise<number>
 }
 export const Sessions = service<SessionsService>("sessions", "1.0.0")
+
+/** A stored message as clients read it. Source: wire contract, websocket 6.5. */
+export function wireMessage(message: StoredMessage) {
+  const { id, role, content, thinking, toolCalls, toolCallId, isError, createdAt } = message
+  return {
+    id,
+    role,
+    content,
+    ...(thinking && { thinking }),
+    ...(toolCalls && {
+      tool_calls: toolCalls.map((call) => ({ id: call.id, name: call.name, arguments: { ...call.arguments }, ...(call.parseError && { parse_error: call.parseError }) })),
+    }),
+    ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
+    ...(isError && { is_error: true }),
+    created_at: createdAt,
+  }
+}

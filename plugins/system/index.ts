@@ -29,9 +29,10 @@ export default definePlugin(manifest, (host) => {
         }
       },
       status: async (_, { caller }) => {
+        const nobody: string[] = []
         const [agents, running, clients, sessions] = await Promise.all([
           host.has(Agents) ? host.use(Agents).list(caller) : [],
-          host.has(Runs) ? host.use(Runs).running(caller) : [],
+          host.has(Runs) ? host.use(Runs).running(caller) : nobody,
           gateway.connections(caller),
           host.has(Sessions) ? host.use(Sessions).count(caller) : 0,
         ])

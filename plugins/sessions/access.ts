@@ -1,0 +1,44 @@
+import { randomUUIDv7 } from "node:crypto"
+import { type Caller, type Host, seesAll, type SessionsService, type StoredMessage } from "@plugboard/sdk"
+import type { manifest } from "./manifest.ts"
+import { appendMessage, countSessions, type Filter, findSession, newestSession, type SessionRow, storedMessages } from "./store.ts"
+
+type Host_ = Host<typeof manifest>
+
+/** Whose sessions a list shows: everybody's to admins, who may narrow it; their own to everybody else. */
+export function visibleTo(caller: Caller, asked?: string): string | null {
+  return seesAll(caller) ? (asked ?? null) : caller.userId
+}
+
+/** The one place that decides who sees a session. Null when there is none; `foreign` when it is another user's. */
+export async function lookUp(host: Host_, caller: Caller, key: string): Promise<SessionRow | null> {
+  const session = await findSession(host.db.for(caller), key)
+  if (session && session.user_id !== caller.userId && !seesAll(caller)) throw host.fail("foreign", { key: key.slice(0, 100) })
+  return session
+}
+
+/** Sessions as other plugins read them. */
+export function createReads(host: Host_): Pick<SessionsService, "facts" | "history" | "newest" | "append" | "count"> {
+  const everything: Filter = { userId: null, agentKey: null, channel: null }
+  return {
+    async facts(caller, key) {
+      const session = await lookUp(host, caller, key)
+      return session && { key: session.session_key, agentKey: session.agent_key, userId: session.user_id, activeRun: session.active_run }
+    },
+    async history(caller, key) {
+      const session = await lookUp(host, caller, key)
+      return session ? ((await storedMessages(host.db.for(caller), session.id)) as StoredMessage[]) : []
+    },
+    async newest(caller, agentKey, running) {
+      return (await newestSession(host.db.for(caller), caller.userId, agentKey, running))?.session_key ?? null
+    },
+    async append(caller, key, content) {
+      const session = await lookUp(host, caller, key)
+      if (!session) return null
+      const id = randomUUIDv7()
+      await appendMessage(host.db.for(caller), session.id, id, content)
+      return id
+    },
+    count: (caller) => countSessions(host.db.for(caller), { ...everything, userId: visibleTo(caller) }),
+  }
+}

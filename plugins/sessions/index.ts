@@ -1,0 +1,105 @@
+import { type Caller, definePlugin, pageOf, reply, Sessions, type StoredMessage, wireMessage } from "@plugboard/sdk"
+import { createReads, lookUp, visibleTo } from "./access.ts"
+import { createChanges } from "./change.ts"
+import { createLeases } from "./leases.ts"
+import { manifest } from "./manifest.ts"
+import { countSessions, type Filter, listSessions, type SessionRow, storedMessages } from "./store.ts"
+import { createTurns } from "./turns.ts"
+
+export default definePlugin(manifest, (host) => {
+  const changes = createChanges(host)
+  const leases = createLeases(host)
+  host.offer(Sessions, { ...createTurns(host), ...createReads(host) })
+
+  async function list(caller: Caller, filter: Filter, page: { limit: number; offset: number }) {
+    const db = host.db.for(caller)
+    const [rows, total] = await Promise.all([listSessions(db, filter, page.limit, page.offset), countSessions(db, filter)])
+    return { rows, total, ...page }
+  }
+  async function preview(caller: Caller, key: string) {
+    const session = await lookUp(host, caller, key)
+    if (!session) {
+      // To an admin a session that is not there is an empty one.
+      if (visibleTo(caller) === null) return { key, messages: [], summary: "" }
+      throw host.fail("unknown_session", { key: key.slice(0, 100) })
+    }
+    const messages = (await storedMessages(host.db.for(caller), session.id)) as StoredMessage[]
+    return { key, messages: messages.map(wireMessage), summary: session.summary }
+  }
+  const ok = { ok: true } as const
+  return {
+    routes: {
+      list: async ({ query, caller, headers }) => {
+        const filter = { userId: visibleTo(caller, query.user_id), agentKey: query.agent_id ?? null, channel: query.channel ?? null }
+        const { rows, ...page } = await list(caller, filter, pageOf(query, 200, 20))
+        // The command-line client wants its rows in another spelling. Source: wire contract, http-core 12.
+        const payload = headers["x-goclaw-user-id"] === undefined ? { payload: rows.map(wireRow) } : {}
+        return { sessions: rows.map(sessionInfo), ...page, ...payload }
+      },
+      preview: ({ params, caller }) => preview(caller, params.key),
+      reset: async ({ params, caller }) => {
+        await changes.reset(caller, params.key)
+        return ok
+      },
+      patch: async ({ params, body, caller }) => {
+        await changes.patch(caller, params.key, body)
+        return reply.json({ ...ok, key: params.key })
+      },
+      remove: async ({ params, caller }) => {
+        await changes.remove(caller, params.key)
+        return ok
+      },
+    },
+    rpc: {
+      "sessions.list": async ({ agentId, channel, limit, offset }, { caller }) => {
+        const page = pageOf({ limit: String(limit ?? ""), offset: String(offset ?? "") }, 200, 20)
+        const { rows, ...rest } = await list(caller, { userId: visibleTo(caller), agentKey: agentId || null, channel: channel || null }, page)
+        return { sessions: rows.map(sessionInfo), ...rest }
+      },
+      "sessions.preview": ({ key }, { caller }) => preview(caller, key),
+      "sessions.patch": async ({ key, ...change }, { caller }) => {
+        await changes.patch(caller, key, change)
+        return { ...ok, key }
+      },
+      "sessions.label": async ({ key, label }, { caller }) => {
+        await changes.patch(caller, key, { label })
+        return { ...ok, key }
+      },
+      "sessions.reset": async ({ key }, { caller }) => {
+        await changes.reset(caller, key)
+        return ok
+      },
+      "sessions.delete": async ({ key }, { caller }) => {
+        await changes.remove(caller, key)
+        return ok
+      },
+    },
+    start: () => leases.start(),
+    stop: async () => leases.stop(),
+  }
+})
+
+/** Source: wire contract, websocket 4.4. */
+function sessionInfo(row: SessionRow) {
+  return {
+    key: row.session_key,
+    messageCount: row.message_count,
+    created: row.created_at,
+    updated: row.updated_at,
+    ...(row.label !== "" && { label: row.label }),
+    channel: row.channel,
+    userID: row.user_id,
+    metadata: row.metadata,
+    ...(row.model !== "" && { model: row.model }),
+    ...(row.provider !== "" && { provider: row.provider }),
+    inputTokens: row.input_tokens,
+    outputTokens: row.output_tokens,
+    agentName: row.agent_key,
+    compactionCount: row.compaction_count,
+  }
+}
+
+function wireRow(row: SessionRow) {
+  const { session_key, agent_key, user_id, label, channel, model, provider, message_count, input_tokens, output_tokens, created_at, updated_at } = row
+  return { session_key, agent_id: agent_key, user_id, label, channel, model, provider, message_count, input_tokens, output_tokens, created_at, updated_at }
+}

@@ -1,0 +1,77 @@
+import { randomUUIDv7 } from "node:crypto"
+import { type Begun, type Caller, type Finished, type Host, row, type RunAnswer, type RunStatus, seesAll, type SessionsService, sql, type StoredMessage, type Turn } from "@plugboard/sdk"
+import { Type } from "typebox"
+import type { manifest } from "./manifest.ts"
+
+const Answer = Type.Object({ answer: Type.Unknown() })
+
+/** The two visits of a turn. What they do stands in migrations/sessions, with why they are functions. */
+export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, "begin" | "resume" | "finish" | "injected" | "answer"> {
+  const { id: node, boot } = host.node
+  const fixed = { node, boot, leaseSeconds: host.config.leaseSeconds, historyLimit: host.config.historyMessages }
+
+  async function answer(caller: Caller, runId: string): Promise<RunAnswer | null> {
+    const run = await host.db.for(caller).maybeOne(
+      sql.type(row(RunRow))`
+        SELECT r.id, r.user_id, r.status, r.usage, r.error, m.content, m.thinking FROM sessions.runs r
+        LEFT JOIN LATERAL (SELECT content, thinking FROM sessions.messages WHERE session_id = r.session_id AND run_id = r.id AND role = 'assistant' ORDER BY ordinal DESC LIMIT 1) m ON true
+        WHERE r.id = ${runId}`,
+    )
+    if (!run || (run.user_id !== caller.userId && !seesAll(caller))) return null
+    return {
+      runId: run.id,
+      status: run.status as RunStatus,
+      content: run.content ?? "",
+      ...(run.thinking !== null && { thinking: run.thinking }),
+      ...(run.usage !== null && { usage: run.usage as RunAnswer["usage"] }),
+      ...(run.error !== null && { error: run.error }),
+    }
+  }
+
+  return {
+    answer,
+    async begin(caller, turn) {
+      const { history, ...rest } = turn
+      const given = {
+        ...rest,
+        ...fixed,
+        userId: caller.userId,
+        seesAll: seesAll(caller),
+        sessionId: randomUUIDv7(),
+        messageId: randomUUIDv7(),
+        ...(history && { history: history.map((message, at) => ({ ...message, id: randomUUIDv7(), place: at + 1 })) }),
+      }
+      const { answer: begun } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.begin_turn(${JSON.stringify(given)}::jsonb) AS answer`)
+      const outcome = begun as Exclude<Begun, { outcome: "repeated" }> | { outcome: "repeated"; runId: string }
+      if (outcome.outcome !== "repeated") return outcome
+      return { ...outcome, answer: (await answer(caller, outcome.runId)) as RunAnswer }
+    },
+    async resume(caller, runId) {
+      const { answer: resumed } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.resume_turn(${JSON.stringify({ ...fixed, runId })}::jsonb) AS answer`)
+      return resumed as (Extract<Begun, { outcome: "started" }> & { turn: Turn }) | null
+    },
+    async finish(caller, finish) {
+      const { answer: ended } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.finish_turn(${JSON.stringify({ ...finish, node })}::jsonb) AS answer`)
+      const { nextNode, ...finished } = ended as Finished & { nextNode?: string | null }
+      if (finished.outcome !== "finished" || finished.next === null || nextNode === node) return finished
+      // It waits on another node, which hears that its turn has come.
+      host.events.publish(caller, "sessions.turn_ready", { runId: finished.next, node: nextNode as string })
+      return { ...finished, next: null }
+    },
+    async injected(caller, runId) {
+      const { answer: messages } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.injected_json(${runId}, '[]') AS answer`)
+      return messages as StoredMessage[]
+    },
+  }
+}
+
+const Nullable = Type.Union([Type.String(), Type.Null()])
+const RunRow = Type.Object({
+  id: Type.String(),
+  user_id: Type.String(),
+  status: Type.String(),
+  usage: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+  error: Nullable,
+  content: Nullable,
+  thinking: Nullable,
+})

@@ -23,7 +23,7 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
       status: run.status as RunStatus,
       content: run.content ?? "",
       ...(run.thinking !== null && { thinking: run.thinking }),
-      ...(run.usage !== null && { usage: run.usage as RunAnswer["usage"] }),
+      ...(run.usage !== null && { usage: run.usage as unknown as RunAnswer["usage"] }),
       ...(run.error !== null && { error: run.error }),
     }
   }

@@ -1,0 +1,154 @@
+import { randomUUID } from "node:crypto"
+import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, reply, type RunAnswer, type SseFrame } from "@plugboard/sdk"
+import type { Static } from "typebox"
+import { type ChatRequest, wireUsage } from "./completion-wire.ts"
+import type { Engine } from "./engine.ts"
+import type { manifest } from "./manifest.ts"
+import type { Outcome, Request, Run } from "./run.ts"
+
+type Body = Static<typeof ChatRequest>
+type Headers = Readonly<Record<string, string | undefined>>
+type Message = Body["messages"][number]
+
+/** Chats over OpenAI's route. Each call opens a session of its own, with the earlier messages of the request as its history. */
+export function createCompletions(host: Host<typeof manifest>, engine: Engine) {
+  const agents = host.use(Agents)
+
+  /** `goclaw:KEY` and `agent:KEY` name an agent; every other model text means what the headers, the body or the default say. */
+  async function agentOf(caller: Caller, body: Body, headers: Headers): Promise<AgentProfile> {
+    const ref = /^(?:goclaw|agent):(.+)$/.exec(body.model ?? "")?.[1] ?? (headers["x-goclaw-agent-id"] || headers["x-goclaw-agent"] || body.agent || "")
+    const agent = ref === "" || ref === "default" ? await agents.fallback(caller) : await agents.resolve(caller, ref)
+    if (agent?.status !== "active") throw host.fail("unknown_agent", { agent: (ref || "default").slice(0, 100) })
+    return agent
+  }
+
+  /** The body's `user` counts when nobody else has said who it is. Source: wire contract, http-core 3. */
+  function callerOf(caller: Caller, body: Body, headers: Headers): Caller {
+    return body.user && !caller.userFixed && headers["x-goclaw-user-id"] === undefined ? { ...caller, userId: body.user } : caller
+  }
+
+  function requestOf(caller: Caller, agent: AgentProfile, body: Body, headers: Headers): Request {
+    const runId = randomUUID()
+    const last = body.messages.findLastIndex((message) => message.role === "user")
+    const asked = body.messages[last]
+    if (!asked || textOf(asked) === "") throw host.fail("no_message", {})
+    const earlier = body.messages.slice(0, last).filter((message) => (message.role === "user" || message.role === "assistant") && textOf(message) !== "")
+    const parts = partsOf(asked)
+    return {
+      runId,
+      agent,
+      stream: body.stream ?? false,
+      instructions: body.messages.filter((message) => message.role === "system" || message.role === "developer").map(textOf),
+      model: headers["x-goclaw-model"],
+      maxTokens: body.max_completion_tokens ?? body.max_tokens,
+      temperature: body.temperature,
+      turn: {
+        sessionKey: `agent:${agent.key}:http-${caller.userId}-${runId.slice(0, 8)}`.slice(0, 500),
+        agentKey: agent.key,
+        channel: "http",
+        chatId: "api",
+        message: textOf(asked),
+        ...(parts && { parts }),
+        history: earlier.map((message) => ({ role: message.role as "user" | "assistant", content: textOf(message), ...(partsOf(message) && { parts: partsOf(message) }) })),
+        whenBusy: "queue",
+        idempotencyKey: headers["idempotency-key"]?.slice(0, 255) || undefined,
+      },
+    }
+  }
+
+  function failureOfEnd(outcome: Exclude<Outcome, { status: "completed" }>): unknown {
+    if (outcome.status === "failed") return outcome.error
+    return outcome.status === "cancelled" ? host.fail("run_cancelled", {}) : host.fail("run_interrupted", {}, { retryAfterMs: 1_000 })
+  }
+
+  function storedContent(answer: RunAnswer): string {
+    if (answer.status === "completed") return answer.content
+    throw answer.status === "interrupted" ? host.fail("run_interrupted", {}, { retryAfterMs: 1_000 }) : host.fail("run_failed", { cause: answer.error ?? answer.status })
+  }
+
+  return async function completions({ body, caller: given, headers, signal }: { body: Body; caller: Caller; headers: Headers; signal: AbortSignal }) {
+    const caller = callerOf(given, body, headers)
+    const agent = await agentOf(caller, body, headers)
+    const request = requestOf(caller, agent, body, headers)
+    const started = await engine.start(caller, request)
+    if (started.outcome === "injected") throw new Error("a session of its own was busy")
+    const runId = started.outcome === "run" ? started.run.id : started.answer.runId
+    const shape = { id: `chatcmpl-${runId.slice(0, 8)}`, created: Math.floor(Date.now() / 1_000), model: body.model || `goclaw:${agent.key}` }
+    const answerHeaders = { "x-run-id": runId }
+    if (started.outcome === "answered") {
+      const content = storedContent(started.answer)
+      const usage = started.answer.usage && wireUsage(started.answer.usage)
+      if (!body.stream) return reply.json(completion(shape, content, "stop", usage), { headers: answerHeaders })
+      return reply.sse(storedChunks(shape, content, body.stream_options?.include_usage ? usage : undefined), answerHeaders)
+    }
+    const { run } = started
+    // The one who asked is gone: nobody reads on. A repeated request leaves the first one's run alone.
+    if (run.id === request.runId) signal.addEventListener("abort", () => run.stop(signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled"), { once: true })
+    if (body.stream) return reply.sse(chunks(run, shape, body.stream_options?.include_usage ?? false, failureOfEnd), answerHeaders)
+    const outcome = await run.done
+    if (outcome.status !== "completed") throw failureOfEnd(outcome)
+    return reply.json(completion(shape, outcome.content, outcome.finish, wireUsage(outcome.usage)), { headers: answerHeaders })
+  }
+}
+
+interface Shape {
+  id: string
+  created: number
+  model: string
+}
+
+function completion({ id, created, model }: Shape, content: string, finish_reason: "stop" | "length" | "content_filter", usage?: ReturnType<typeof wireUsage>) {
+  return {
+    id,
+    object: "chat.completion" as const,
+    created,
+    model,
+    choices: [{ index: 0, message: { role: "assistant" as const, content }, finish_reason }],
+    ...(usage && { usage }),
+  }
+}
+
+/** One chunk for each delta of the model, in as few writes as the deltas came in. The parts that never change are made once. */
+async function* chunks(run: Run, shape: Shape, includeUsage: boolean, failureOfEnd: (outcome: Exclude<Outcome, { status: "completed" }>) => unknown): AsyncIterable<readonly SseFrame[]> {
+  const head = JSON.stringify({ id: shape.id, object: "chat.completion.chunk", created: shape.created, model: shape.model }).slice(0, -1)
+  const tail = includeUsage ? ',"usage":null}' : "}"
+  const chunk = (delta: string, finish = "null"): SseFrame => ({ data: `${head},"choices":[{"index":0,"delta":${delta},"finish_reason":${finish}}]${tail}` })
+  yield [chunk('{"role":"assistant","content":""}')]
+  let said = false
+  let roundBegins = false
+  for await (const batch of run.log.read()) {
+    const frames: SseFrame[] = []
+    for (const { type, payload } of batch) {
+      if (type === "chunk") {
+        // Text before and after tools is shown in one piece: a blank line keeps the rounds apart.
+        const text = roundBegins && said ? `\n\n${payload?.content as string}` : (payload?.content as string)
+        roundBegins = false
+        said = true
+        frames.push(chunk(`{"content":${JSON.stringify(text)}}`))
+      } else if (type === "tool.result") roundBegins = true
+    }
+    if (frames.length > 0) yield frames
+  }
+  const outcome = await run.done
+  if (outcome.status !== "completed") throw failureOfEnd(outcome)
+  const last: SseFrame[] = [chunk("{}", JSON.stringify(outcome.finish))]
+  if (includeUsage) last.push({ data: `${head},"choices":[],"usage":${JSON.stringify(wireUsage(outcome.usage))}}` })
+  yield [...last, { data: "[DONE]" }]
+}
+
+async function* storedChunks({ id, created, model }: Shape, content: string, usage: object | undefined): AsyncIterable<readonly SseFrame[]> {
+  const chunk = (delta: object, finish_reason: string | null) => ({ data: { id, object: "chat.completion.chunk", created, model, choices: [{ index: 0, delta, finish_reason }] } })
+  const last = usage ? [{ data: { id, object: "chat.completion.chunk", created, model, choices: [], usage } }] : []
+  yield [chunk({ role: "assistant", content: "" }, null), chunk({ content }, null), chunk({}, "stop"), ...last, { data: "[DONE]" }]
+}
+
+function textOf({ content }: Message): string {
+  if (typeof content === "string") return content
+  return (content ?? []).map((part) => part.text ?? "").join("")
+}
+
+/** Undefined when all of it is text. */
+function partsOf({ content }: Message): ContentPart[] | undefined {
+  if (!Array.isArray(content) || !content.some((part) => part.image_url)) return undefined
+  return content.flatMap((part): ContentPart[] => (part.image_url ? [{ type: "image", url: part.image_url.url }] : part.text ? [{ type: "text", text: part.text }] : []))
+}

@@ -1,0 +1,44 @@
+import { Agents, definePlugin, row, Runs, sql, Tools } from "@plugboard/sdk"
+import { Type } from "typebox"
+import { createCompletions } from "./completions.ts"
+import { createControl } from "./control.ts"
+import { datetime } from "./datetime.ts"
+import { createEngine } from "./engine.ts"
+import { manifest } from "./manifest.ts"
+import { createSend } from "./send.ts"
+
+export default definePlugin(manifest, (host) => {
+  const engine = createEngine(host)
+  const control = createControl(host, engine)
+  host.contribute(Tools, datetime.name, datetime)
+  host.offer(Runs, { running: async (caller) => engine.running(caller) })
+  return {
+    routes: {
+      completions: createCompletions(host, engine),
+      models: async ({ caller }) => {
+        const agents = await host.use(Agents).list(caller)
+        return {
+          object: "list" as const,
+          data: agents
+            .filter((agent) => agent.status === "active")
+            .map(({ key, createdAt }) => ({ id: `goclaw:${key}`, object: "model" as const, created: Math.floor(Date.parse(createdAt) / 1_000), owned_by: "goclaw" })),
+        }
+      },
+    },
+    rpc: {
+      "chat.send": createSend(host, engine),
+      "chat.history": ({ sessionKey }, { caller }) => control.history(caller, sessionKey),
+      "chat.abort": (named, { caller }) => control.abort(caller, named),
+      "chat.inject": ({ message, label, ...named }, { caller }) => control.inject(caller, named, message, label),
+      "chat.session.status": (named, { caller }) => control.status(caller, named),
+    },
+    jobs: {
+      // A run that ended removes its own; this is for those whose gateway did not live to do it.
+      prune: async (_, { caller }) => {
+        await host.db.for(caller).query(sql.type(row(Type.Object({})))`DELETE FROM chat.run_events WHERE created_at < now() - interval '1 day'`)
+      },
+    },
+    drain: (signal) => engine.drain(signal),
+    stop: () => engine.stored.stop(),
+  }
+})

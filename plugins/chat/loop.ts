@@ -1,0 +1,105 @@
+import { type Host, type LlmRequest, Providers, Sessions, type ToolOffer } from "@plugboard/sdk"
+import type { manifest } from "./manifest.ts"
+import { createModelCall, silence } from "./model-call.ts"
+import type { Outcome, Run } from "./run.ts"
+import type { Telling } from "./telling.ts"
+import { createToolCalls } from "./tool-calls.ts"
+import { addUsage } from "./usage.ts"
+
+type Completed = Extract<Outcome, { status: "completed" }>
+
+/** Model calls and tools in turn, until there is an answer. Leaves the run's messages in `run.made`. */
+export function createLoop(host: Host<typeof manifest>, telling: Telling) {
+  const { tell } = telling
+  const callModel = createModelCall(host, telling)
+  const { offer, callAll } = createToolCalls(host, telling)
+  const providers = host.use(Providers)
+  const sessions = host.use(Sessions)
+
+  /** The model and where it is: what the request asks for, what the agent says, what the tenant has. */
+  async function target(run: Run): Promise<void> {
+    const { agent, model } = run.request
+    const fallback = agent.provider === "" ? await providers.fallback(run.caller) : null
+    run.provider = agent.provider || fallback?.provider || ""
+    if (run.provider === "") throw host.fail("no_provider", {})
+    run.model = model || agent.model || fallback?.model || (await providers.defaultModel(run.caller, run.provider)) || ""
+  }
+
+  async function systemPrompt(run: Run): Promise<string> {
+    const { agent, turn, instructions } = run.request
+    const sections = [
+      ...(agent.systemPrompt === "" ? [] : [{ key: "agent", text: agent.systemPrompt }]),
+      ...instructions.map((text) => ({ key: "caller", text })),
+    ]
+    const prompt = await host.hooks.call(
+      "prompt.assembling",
+      { runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey, message: turn.message, sections },
+      { caller: run.caller, signal: run.signal },
+    )
+    return prompt.sections.map((section) => section.text).join("\n\n")
+  }
+
+  async function readInjected(run: Run): Promise<void> {
+    run.hasInjected = false
+    const known = new Set(run.consumed.map(({ id }) => id))
+    for (const message of await sessions.injected(run.caller, run.id)) {
+      if (known.has(message.id)) continue
+      run.consume(message)
+      tell(run, "activity", { phase: "injected_message", content: message.content.slice(0, 200) })
+    }
+  }
+
+  function requestOf(run: Run, system: string, tools: readonly ToolOffer[]): LlmRequest {
+    const { agent, maxTokens, temperature, stream } = run.request
+    return {
+      model: run.model,
+      messages: system === "" ? [...run.conversation] : [{ role: "system", content: system }, ...run.conversation],
+      ...(tools.length > 0 && { tools: tools.map(({ name, description, parameters }) => ({ name, description, parameters })) }),
+      ...((maxTokens ?? agent.maxTokens) ? { maxTokens: maxTokens ?? agent.maxTokens } : {}),
+      ...(temperature !== undefined && { temperature }),
+      stream,
+    }
+  }
+
+  async function ask(run: Run, system: string, tools: readonly ToolOffer[], iteration: number) {
+    const context = { caller: run.caller, signal: run.signal }
+    run.activity = { phase: "thinking", iteration }
+    tell(run, "activity", run.activity)
+    const call = await host.hooks.call("llm.request", { runId: run.id, provider: run.provider, iteration, request: requestOf(run, system, tools) }, context)
+    const { message, usage, finish } = await callModel(run, call, (spent) => {
+      run.usage = addUsage(run.usage, spent)
+    })
+    return host.hooks.call("llm.response", { runId: run.id, provider: call.provider, model: call.request.model, iteration, message, usage, finish }, context)
+  }
+
+  return async function think(run: Run): Promise<Completed> {
+    await target(run)
+    const [system, tools] = await Promise.all([systemPrompt(run), offer(run)])
+    const most = run.request.agent.maxToolIterations
+    for (let iteration = 1; ; iteration += 1) {
+      if (run.hasInjected) await readInjected(run)
+      // The last call has no tools to call, so that it must answer.
+      const { message, finish } = await ask(run, system, iteration < most ? tools : [], iteration)
+      const text = typeof message.content === "string" ? message.content : run.text
+      run.text = ""
+      run.conversation.push(message)
+      const calls = message.toolCalls ?? []
+      const kept = { role: "assistant" as const, ...(message.thinking !== undefined && { thinking: message.thinking }) }
+      if (calls.length === 0 || iteration >= most) {
+        const silent = text.trim() === silence
+        run.keep({ ...kept, content: text.trim() === "" ? "..." : text })
+        return { status: "completed", content: silent ? "" : text, thinking: message.thinking ?? "", usage: run.usage, finish: finish === "length" || finish === "content_filter" ? finish : "stop" }
+      }
+      run.keep({ ...kept, content: text, toolCalls: [...calls] })
+      if (text !== "") tell(run, "block.reply", { content: text, source: "llm_progress" })
+      run.activity = { phase: "tool_exec", tool: calls[0]?.name, tools: calls.map((call) => call.name), iteration }
+      tell(run, "activity", run.activity)
+      const results = await callAll(run, calls, tools)
+      for (const [at, { content, isError }] of results.entries()) {
+        const answered = { role: "tool" as const, content, toolCallId: calls[at]?.id as string, ...(isError && { isError }) }
+        run.keep(answered)
+        run.conversation.push(answered)
+      }
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import { Agents, defineManifest, Providers, providerErrors, Runs, Sessions, sse, Tools } from "@plugboard/sdk"
+import { Type } from "typebox"
+import { ChatRequest, Completion, CompletionChunk } from "./completion-wire.ts"
+
+const Key = Type.String({ minLength: 1, maxLength: 500 })
+const AgentRef = Type.String({ maxLength: 100, description: "Agent key or UUID." })
+const Unknowns = Type.Record(Type.String(), Type.Unknown())
+const tags = ["Chat"]
+
+export const Config = Type.Object(
+  {
+    maxRuns: Type.Integer({ default: 2_000, minimum: 1, description: "Runs at once on this node; more are refused with 503." }),
+    runTimeoutMs: Type.Integer({ default: 600_000, minimum: 1_000, description: "Longest run." }),
+    maxAttempts: Type.Integer({ default: 3, minimum: 1, maximum: 10, description: "Attempts at one model call that has said nothing yet." }),
+    maxRetryWaitMs: Type.Integer({ default: 2_000, minimum: 0, description: "A provider that asks for a longer wait than this is not asked again." }),
+    toolTimeoutMs: Type.Integer({ default: 60_000, minimum: 100, description: "Longest call of a tool." }),
+    maxHistoryChars: Type.Integer({ default: 1_000_000, minimum: 1_000, description: "Text of earlier messages that one request carries at most; the oldest are left out first." }),
+  },
+  { additionalProperties: false },
+)
+
+/** Source: wire contract, websocket 5.1. */
+const AgentEvent = Type.Object({
+  type: Type.String(),
+  agentId: Type.String(),
+  runId: Type.String(),
+  payload: Type.Optional(Unknowns),
+  sessionKey: Type.String(),
+  channel: Type.String(),
+  chatId: Type.String(),
+  userId: Type.String(),
+})
+
+export const manifest = defineManifest({
+  id: "chat",
+  version: "1.0.0",
+  sdk: "^1.0.0",
+  summary: "The run engine, and chats over OpenAI's route and the socket.",
+  requires: [Agents, Providers, Sessions],
+  offers: [Runs],
+  opens: [Tools],
+  contributes: [Tools],
+  capabilities: { db: true },
+  config: Config,
+  fires: ["run.requested", "prompt.assembling", "tools.resolving", "llm.request", "llm.stream", "llm.response", "llm.failed", "tool.calling", "tool.called", "run.finished"],
+  listens: ["sessions.interrupted", "sessions.turn_ready"],
+  routes: {
+    completions: {
+      method: "POST",
+      path: "/v1/chat/completions",
+      role: "operator",
+      summary: "Chat with an agent, in OpenAI's format",
+      tags,
+      body: ChatRequest,
+      reply: [Completion, sse(CompletionChunk)],
+      errors: "openai",
+      limits: { rate: true },
+    },
+    models: {
+      method: "GET",
+      path: "/v1/models",
+      role: "viewer",
+      summary: "List agents as models, in OpenAI's format",
+      tags,
+      reply: Type.Object({
+        object: Type.Literal("list"),
+        data: Type.Array(Type.Object({ id: Type.String(), object: Type.Literal("model"), created: Type.Integer(), owned_by: Type.String() })),
+      }),
+      errors: "openai",
+    },
+  },
+  rpc: {
+    "chat.send": {
+      role: "operator",
+      summary: "Say something to an agent; answers when its run has ended",
+      params: Type.Object({
+        message: Type.String({ maxLength: 500_000 }),
+        agentId: Type.Optional(AgentRef),
+        sessionKey: Type.Optional(Key),
+        stream: Type.Optional(Type.Boolean()),
+        media: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 20 })),
+        chatId: Type.Optional(Type.String({ maxLength: 255 })),
+        modelOverride: Type.Optional(Type.String({ maxLength: 255 })),
+        idempotencyKey: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+      }),
+      result: Unknowns,
+      aliases: { agent_key: "agentId" },
+      limits: { rate: true },
+    },
+    "chat.history": {
+      role: "viewer",
+      summary: "All messages of a session",
+      params: Type.Object({ sessionKey: Key, agentId: Type.Optional(AgentRef) }),
+      result: Type.Object({ messages: Type.Array(Unknowns) }),
+      aliases: { agent_key: "agentId" },
+    },
+    "chat.abort": {
+      role: "operator",
+      summary: "Stop the run of a session",
+      params: Type.Object({ sessionKey: Type.Optional(Key), runId: Type.Optional(Type.String({ maxLength: 100 })), agentId: Type.Optional(AgentRef) }),
+      result: Type.Object({
+        ok: Type.Literal(true),
+        aborted: Type.Boolean(),
+        stopped: Type.Boolean(),
+        forced: Type.Boolean(),
+        alreadyAborting: Type.Boolean(),
+        notFound: Type.Boolean(),
+        unauthorized: Type.Boolean(),
+        runIds: Type.Union([Type.Array(Type.String()), Type.Null()]),
+      }),
+      aliases: { agent_key: "agentId" },
+    },
+    "chat.inject": {
+      role: "operator",
+      summary: "Add an assistant message without a run",
+      params: Type.Object({
+        sessionKey: Type.Optional(Key),
+        agentId: Type.Optional(AgentRef),
+        message: Type.String({ minLength: 1, maxLength: 500_000 }),
+        label: Type.Optional(Type.String({ maxLength: 100 })),
+      }),
+      result: Type.Object({ ok: Type.Literal(true), messageId: Type.String() }),
+      aliases: { agent_key: "agentId", text: "message" },
+    },
+    "chat.session.status": {
+      role: "viewer",
+      summary: "Whether a run is under way in a session",
+      params: Type.Object({ sessionKey: Type.Optional(Key), agentId: Type.Optional(AgentRef) }),
+      result: Type.Object({ isRunning: Type.Boolean(), runId: Type.String(), activity: Type.Union([Unknowns, Type.Null()]) }),
+      aliases: { agent_key: "agentId" },
+    },
+  },
+  events: {
+    agent: {
+      payload: AgentEvent,
+      to: "user+admins",
+      flow: { field: "type", key: "runId", merge: ["chunk", "thinking"], text: ["payload", "content"], keep: ["run.completed", "run.failed", "run.cancelled"] },
+    },
+    // The command-line client of today listens for these at top level. Source: wire contract, websocket 8.3.
+    "run.started": { payload: Unknowns, to: "socket" },
+    chunk: { payload: Unknowns, to: "socket" },
+    "tool.call": { payload: Unknowns, to: "socket" },
+    "tool.result": { payload: Unknowns, to: "socket" },
+    "run.completed": { payload: Unknowns, to: "socket" },
+    "chat.injected": { payload: Type.Object({ runId: Type.String() }), to: "internal" },
+    "chat.aborting": { payload: Type.Object({ runId: Type.String() }), to: "internal" },
+  },
+  jobs: { prune: { data: Type.Object({}), cron: "17 3 * * *" } },
+  errors: {
+    unknown_agent: { kind: "NOT_FOUND", params: Type.Object({ agent: Type.String() }), openai: { code: "model_not_found" } },
+    no_message: { kind: "INVALID_REQUEST" },
+    unknown_session: { kind: "NOT_FOUND", params: Type.Object({ key: Type.String() }) },
+    foreign_session: { kind: "FORBIDDEN", params: Type.Object({ key: Type.String() }) },
+    session_full: { kind: "RESOURCE_EXHAUSTED", params: Type.Object({ key: Type.String() }) },
+    session_needed: { kind: "INVALID_REQUEST" },
+    no_provider: { kind: "UNAVAILABLE" },
+    run_failed: { kind: "INTERNAL", params: Type.Object({ cause: Type.String() }) },
+    run_timeout: { kind: "AGENT_TIMEOUT", params: Type.Object({ ms: Type.Integer() }) },
+    run_interrupted: { kind: "UNAVAILABLE" },
+    run_cancelled: { kind: "FAILED_PRECONDITION" },
+    too_many_runs: { kind: "UNAVAILABLE" },
+    stopping: { kind: "UNAVAILABLE" },
+  },
+})
+
+/** Provider failures that another attempt may mend. */
+export const passing: ReadonlySet<string> = new Set<keyof typeof providerErrors>(["provider_overloaded", "provider_network", "provider_rate_limited"])

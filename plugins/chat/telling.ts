@@ -1,0 +1,44 @@
+import type { Host } from "@plugboard/sdk"
+import type { manifest } from "./manifest.ts"
+import type { Run } from "./run.ts"
+
+/** Tells what a run does: into its log, for those who follow it, and to the sockets of its user and of the tenant's admins. */
+export interface Telling {
+  tell(run: Run, type: string, payload?: Readonly<Record<string, unknown>>): void
+  /** Deltas that came together: each on its own in the log, joined for the sockets. */
+  tellDeltas(run: Run, type: "chunk" | "thinking", texts: readonly string[]): void
+}
+
+export function createTelling(host: Host<typeof manifest>): Telling {
+  function publish(run: Run, type: string, payload?: Readonly<Record<string, unknown>>): void {
+    const { agent, turn } = run.request
+    host.events.publish(
+      run.caller,
+      "agent",
+      {
+        type,
+        agentId: agent.key,
+        runId: run.id,
+        ...(payload && { payload }),
+        userId: run.caller.userId,
+        channel: turn.channel,
+        chatId: turn.chatId,
+        sessionKey: turn.sessionKey,
+      },
+      { userId: run.caller.userId },
+    )
+  }
+  return {
+    tell(run, type, payload) {
+      run.log.append(type, payload)
+      run.log.wake()
+      publish(run, type, payload)
+    },
+    tellDeltas(run, type, texts) {
+      for (const content of texts) run.log.append(type, { content })
+      run.log.wake()
+      // Without streaming, sockets get the text in one piece at the end.
+      if (run.request.stream) publish(run, type, { content: texts.length === 1 ? texts[0] : texts.join("") })
+    },
+  }
+}

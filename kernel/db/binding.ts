@@ -17,6 +17,9 @@ export function boundName(who: Who, statement: string): string {
   return `${who}|${statement}`
 }
 
+/** Statement name of a text that holds several statements: the job queue's own. The embedded driver knows it; a server gets such a text on a connection of its own. */
+export const scriptName = "script"
+
 export interface BindingOptions {
   roles: Roles
   /** True when a pooler hands each transaction to another server connection: then every query has a transaction, and its binding, of its own. */

@@ -3,11 +3,12 @@ import { randomUUID } from "node:crypto"
 import { existsSync } from "node:fs"
 import { type Caller, type Queries, type Query, row, sql, type TenantDb, type Tx } from "@plugboard/sdk"
 import { createPgDriverFactory } from "@slonik/pg-driver"
+import pg from "pg"
 import { createSqlTag } from "slonik"
 import { Type } from "typebox"
 import type { GatewayConfig } from "../config.ts"
 import type { GatewayLog } from "../log.ts"
-import { type Roles, type Who, withBinding } from "./binding.ts"
+import { type Roles, scriptName, type Who, withBinding } from "./binding.ts"
 import { Carried, type CarriedJob } from "./carried.ts"
 import type { CommittedEvent, Database, KernelDb } from "./database.ts"
 import { embeddedDriver } from "./embedded/driver.ts"
@@ -59,9 +60,12 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   }
   const outbox = server ? new OutboxReader({ uri: config.databaseUrl as string, node, run: pool.run, log, deliver }) : undefined
   const transactions = new Transactions(pool)
+  // The protocol of the pool's connections takes one statement a text.
+  const scripts = server ? new pg.Pool({ connectionString: config.databaseUrl, max: 1, idleTimeoutMillis: 1_000 }).on("error", () => undefined) : undefined
   let enqueue: Enqueue = () => Promise.reject(new Error("the job queue is not there"))
   const close = async () => {
     await outbox?.stop()
+    await scripts?.end()
     await pool.end()
     await source.close()
   }
@@ -88,9 +92,10 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     })
   }
 
+  /** A text without values may hold several statements. */
   async function executeSql(text: string, values: readonly unknown[] = []): Promise<{ rows: unknown[] }> {
-    const { rows } = await transactions.runAsOwner(rawQuery(text, values))
-    return { rows }
+    if (values.length === 0 && scripts && !transactions.inside) return { rows: [(await scripts.query(text)) as unknown as pg.QueryResult].flat().flatMap((result) => result.rows) }
+    return transactions.runAsOwner(rawQuery(text, values), values.length === 0 ? scriptName : "")
   }
 
   const kernel: KernelDb = {

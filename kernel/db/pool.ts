@@ -9,8 +9,8 @@ export interface Result<T> {
   rows: T[]
   rowCount: number
 }
-/** One query as `who`. */
-export type Run = <T>(who: Who, query: Query<T>) => Promise<Result<T>>
+/** One query as `who`, under a statement name of its own when one is given. */
+export type Run = <T>(who: Who, query: Query<T>, statement?: string) => Promise<Result<T>>
 
 export interface PoolOptions {
   uri: string
@@ -91,15 +91,15 @@ export async function openPool(options: PoolOptions): Promise<{ run: Run; transa
     })
   }
   const runner = (connection: Pick<DatabasePool, "query">): Run => {
-    return async function runQuery<T>(who: Who, query: Query<T>): Promise<Result<T>> {
-      const result = await connection.query({ ...query, name: boundName(who, statementOf(query.sql)) } as Query<T>)
+    return async function runQuery<T>(who: Who, query: Query<T>, statement?: string): Promise<Result<T>> {
+      const result = await connection.query({ ...query, name: boundName(who, statement ?? statementOf(query.sql)) } as Query<T>)
       if (options.checkRows) checkRows(query, result.rows)
       return result as unknown as Result<T>
     }
   }
   const onPool = runner(pool)
   return {
-    run: (who, query) => bounded(() => onPool(who, query)),
+    run: (who, query, statement) => bounded(() => onPool(who, query, statement)),
     transaction: (work) => bounded(() => pool.transaction((connection) => work(runner(connection)))),
     async end() {
       clearInterval(watch)

@@ -65,10 +65,10 @@ export class Transactions {
     return open.run(who, query)
   }
 
-  /** For the job queue's tables, whose statements belong to whatever transaction is open. */
-  runAsOwner<T>(query: Query<T>): Promise<Result<T>> {
+  /** For the job queue's tables: in the transaction that is open, or outside any. */
+  runAsOwner<T>(query: Query<T>, statement: string): Promise<Result<T>> {
     const open = this.#open.getStore()
-    return open && !open.ended ? open.run("owner", query) : this.#run("owner", query)
+    return open && !open.ended ? open.run("owner", query, statement) : this.#run("owner", query, statement)
   }
 
   queries(who: Who): Queries {

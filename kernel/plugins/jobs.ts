@@ -41,10 +41,18 @@ export class Jobs {
     this.#eachTenant = eachTenant
   }
 
-  /** The jobs of the plugins that are active now. Starts the worker when there is one to run. */
-  async use(jobs: readonly ActiveJob[]): Promise<void> {
+  /** The jobs of the plugins that are active now. The worker starts aside, when there is one to run: a gateway need not wait for its queue. */
+  use(jobs: readonly ActiveJob[]): void {
     this.#active = new Map(jobs.map((job) => [`${job.plugin}.${job.name}`, job]))
     if (this.#active.size === 0) return
+    this.#schedule(jobs).catch((err: unknown) => {
+      if (this.#stopping.signal.aborted) return
+      this.#log.warn({ err }, "job queue not started; it tries again")
+      setTimeout(() => this.use(jobs), 10_000).unref()
+    })
+  }
+
+  async #schedule(jobs: readonly ActiveJob[]): Promise<void> {
     const boss = await this.#started()
     const scheduled = new Map(jobs.filter((job) => job.decl.cron).map((job) => [`${job.plugin}.${job.name}`, job]))
     for (const { key } of await boss.getSchedules(queue)) if (!scheduled.has(key)) await boss.unschedule(queue, key)

@@ -79,7 +79,7 @@ export class PluginManager implements RegistrySource {
         this.#publish()
       }
     }
-    await this.#options.rooms.jobs.use(this.#jobs())
+    this.#options.rooms.jobs.use(this.#jobs())
   }
 
   /** Last activated first: whoever uses a service ends before it. */

@@ -7,6 +7,7 @@ import {
   UniqueIntegrityConstraintViolationError,
 } from "slonik"
 import { Readable } from "node:stream"
+import { scriptName } from "../binding.ts"
 import type { DatabaseThread } from "./thread.ts"
 
 const commands = new Set<string>(["COPY", "DELETE", "INSERT", "SELECT", "UPDATE"])
@@ -21,9 +22,9 @@ export function embeddedDriver(thread: DatabaseThread): DriverFactory {
         end: async () => {
           leave()
         },
-        query: async (text, values) => {
+        query: async (text, values, queryOptions) => {
           try {
-            const { rows, fields, affected } = await thread.ask(text, values as unknown[] | undefined)
+            const { rows, fields, affected } = await thread.ask(text, values as unknown[] | undefined, queryOptions?.name === scriptName)
             const word = text.trimStart().slice(0, 6).toUpperCase()
             return {
               command: (commands.has(word) ? word : "SELECT") as DriverCommand,

@@ -10,7 +10,7 @@ export interface Rows {
 
 export interface DatabaseThread {
   /** Rejects with the database's error (its SQLSTATE in `code`), or with "database worker …" when the thread has ended. */
-  ask(text: string, values?: unknown[]): Promise<Rows>
+  ask(text: string, values?: unknown[], script?: boolean): Promise<Rows>
   /** Called when the thread was ended and is being replaced: what was open on it is gone. */
   /** Returns the way to leave. */
   onLoss(listener: () => void): () => void
@@ -78,7 +78,7 @@ export async function startThread(options: { folder: string; template: string | 
       losses.add(listener)
       return () => losses.delete(listener)
     },
-    async ask(text, values) {
+    async ask(text, values, script = false) {
       await ready
       if (closing) throw new Error("database worker closes")
       return new Promise<Rows>((resolve, reject) => {
@@ -88,7 +88,7 @@ export async function startThread(options: { folder: string; template: string | 
           void worker.terminate()
         }, options.statementTimeoutMs)
         waiting.set(id, { resolve, reject, timer })
-        worker.postMessage({ id, text, values } satisfies Ask)
+        worker.postMessage({ id, text, values, script } satisfies Ask)
       })
     },
     async close() {

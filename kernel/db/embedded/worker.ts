@@ -11,6 +11,8 @@ export interface Ask {
   id: number
   text: string
   values: unknown[] | undefined
+  /** True: a text of several statements; the rows of all of them come back. */
+  script: boolean
 }
 export type Told =
   | { kind: "ready" }
@@ -35,6 +37,13 @@ port.postMessage({ kind: "ready" } satisfies Told)
 port.on("message", (ask: Ask | "close") => {
   if (ask === "close") {
     void db.close().then(() => process.exit(0))
+    return
+  }
+  if (ask.script) {
+    db.exec(ask.text).then(
+      (results) => port.postMessage({ kind: "result", id: ask.id, rows: results.flatMap(({ rows }) => rows), fields: [], affected: 0 } satisfies Told),
+      (error: Error) => port.postMessage({ kind: "error", id: ask.id, message: error.message } satisfies Told),
+    )
     return
   }
   // Without values the protocol is the extended one all the same, which takes one statement only.

@@ -2,71 +2,58 @@ import { type Audience, type Caller, hasRole } from "@plugboard/sdk"
 import type { LiveEvent } from "../events.ts"
 import type { Connection } from "./connection.ts"
 
-/** Authenticated sockets, found by tenant and by user, so that an event does not look at all of them. */
-export class Audiences {
-  readonly #tenants = new Map<string, Set<Connection>>()
-  readonly #admins = new Map<string, Set<Connection>>()
-  readonly #users = new Map<string, Set<Connection>>()
+type Index = Map<string, Set<Connection>>
+const nobody: ReadonlySet<Connection> = new Set()
 
-  join(connection: Connection): void {
-    const { caller } = connection
-    if (!caller) return
+/** Sockets that have connected, found by tenant and by user, so that an event does not look at all of them. */
+export class Audiences {
+  readonly #tenants: Index = new Map()
+  readonly #admins: Index = new Map()
+  readonly #users: Index = new Map()
+
+  join(connection: Connection, caller: Caller): void {
     add(this.#tenants, caller.tenantId, connection)
     add(this.#users, userKey(caller.tenantId, caller.userId), connection)
     if (hasRole(caller, "admin")) add(this.#admins, caller.tenantId, connection)
   }
 
-  leave(connection: Connection, caller: Caller | undefined): void {
-    if (!caller) return
+  leave(connection: Connection, caller: Caller): void {
     remove(this.#tenants, caller.tenantId, connection)
     remove(this.#users, userKey(caller.tenantId, caller.userId), connection)
     remove(this.#admins, caller.tenantId, connection)
   }
 
-  /** Who gets an event. Admins get all that leaves the gateway in their tenant, owners what is for owners. Source: wire contract, websocket 5.4. */
-  of(event: LiveEvent, audience: Audience): Iterable<Connection> {
-    if (audience === "all") return this.#everyone()
-    if (audience === "internal" || audience === "socket" || event.tenantId === null) return []
-    const admins = this.#admins.get(event.tenantId) ?? nobody
-    switch (audience) {
-      case "tenant":
-        return this.#tenants.get(event.tenantId) ?? nobody
-      case "operators":
-        return this.#withRole(event.tenantId, "operator")
-      case "owners":
-        return this.#withRole(event.tenantId, "owner")
-      case "admins":
-        return admins
-      default: {
-        const own = event.to?.userId === undefined ? nobody : (this.#users.get(userKey(event.tenantId, event.to.userId)) ?? nobody)
-        if (admins.size === 0) return own
-        return own.size === 0 ? admins : new Set([...own, ...admins])
-      }
+  /**
+   * Visits who gets an event. It stays within its tenant, where admins get all that leaves the gateway, except what is for owners.
+   * An event for a user that names none is for admins. Source: wire contract, websocket 5.4.
+   */
+  reach({ tenantId, to }: LiveEvent, audience: Audience, visit: (connection: Connection) => void): void {
+    if (audience === "all") {
+      for (const connections of this.#tenants.values()) for (const connection of connections) visit(connection)
     }
-  }
-
-  #withRole(tenantId: string, role: "operator" | "owner"): Connection[] {
-    return [...(this.#tenants.get(tenantId) ?? nobody)].filter(({ caller }) => caller && hasRole(caller, role))
-  }
-
-  *#everyone(): Iterable<Connection> {
-    for (const connections of this.#tenants.values()) yield* connections
+    if (audience === "all" || audience === "internal" || audience === "socket" || tenantId === null) return
+    if (audience === "tenant" || audience === "operators" || audience === "owners") {
+      const role = audience === "operators" ? "operator" : audience === "owners" ? "owner" : "viewer"
+      for (const connection of this.#tenants.get(tenantId) ?? nobody) if (connection.caller && hasRole(connection.caller, role)) visit(connection)
+      return
+    }
+    const own = audience === "admins" || to?.userId === undefined ? nobody : (this.#users.get(userKey(tenantId, to.userId)) ?? nobody)
+    for (const connection of own) visit(connection)
+    for (const connection of this.#admins.get(tenantId) ?? nobody) if (!own.has(connection)) visit(connection)
   }
 }
-
-const nobody: ReadonlySet<Connection> = new Set()
 
 function userKey(tenantId: string, userId: string): string {
   return `${tenantId}\n${userId}`
 }
 
-function add(map: Map<string, Set<Connection>>, key: string, connection: Connection): void {
-  const set = map.get(key)
+function add(index: Index, key: string, connection: Connection): void {
+  const set = index.get(key)
   if (set) set.add(connection)
-  else map.set(key, new Set([connection]))
+  else index.set(key, new Set([connection]))
 }
 
-function remove(map: Map<string, Set<Connection>>, key: string, connection: Connection): void {
-  const set = map.get(key)
-  if (set?.delete(connection) && set.size === 0) map.delete(key)
+function remove(index: Index, key: string, connection: Connection): void {
+  const set = index.get(key)
+  if (set?.delete(connection) && set.size === 0) index.delete(key)
 }

@@ -1,10 +1,23 @@
-import { type Caller, hasRole } from "@plugboard/sdk"
-import { Type } from "typebox"
-import type { Auth } from "../auth/auth.ts"
+import { type Caller, hasRole, isError } from "@plugboard/sdk"
+import { type Static, Type } from "typebox"
+import type { Auth, Credentials } from "../auth/auth.ts"
+import { fail } from "../failures.ts"
 import { localeOf } from "../i18n.ts"
 import { masterTenantId } from "../tenancy.ts"
-import { compileValidator } from "../validate.ts"
 import type { Connection } from "./connection.ts"
+import { parametersFor } from "./parameters.ts"
+
+/** Starts a pairing for a socket that shows no credential; the socket may then ask for the outcome, and nothing else. Source: wire contract, websocket 2.5. */
+export interface Pairing {
+  request(shown: Credentials): Promise<{ pairing_code: string; sender_id: string }>
+}
+
+export interface EntryRooms {
+  auth: Auth
+  /** Absent: a socket without a credential is refused. */
+  pairing?: Pairing
+  version: string
+}
 
 /** Parameters of the first call. Source: wire contract, websocket 2.1. */
 const Params = Type.Object({
@@ -17,38 +30,53 @@ const Params = Type.Object({
   tenant_scope: Type.Optional(Type.String()),
   profile: Type.Optional(Type.String()),
 })
-const validate = compileValidator(Params, "body")
+const decl = { params: Params }
 
-/** Authenticates a socket, or authenticates it anew as somebody else. Answers the caller and the payload; the caller takes effect by the hand of who called. */
-export async function connect(connection: Connection, given: Record<string, unknown>, auth: Auth, version: string): Promise<{ caller: Caller; payload: object }> {
-  const params = validate(given, "params") as { [K in keyof typeof Params.properties]?: string }
-  connection.locale = localeOf(params.locale)
-  const caller = await auth.resolve({
+/** Who comes in, as what, and the payload that tells it. No caller: a pairing is pending. Takes effect by the hand of who called. */
+export async function connect(connection: Connection, given: Record<string, unknown>, rooms: EntryRooms): Promise<{ caller?: Caller; cliProfile: boolean; payload: object }> {
+  // The command-line client of today says nothing of a protocol or a language. Source: wire contract, websocket 8.
+  const silent = given.locale === undefined && given.protocolVersion === undefined && given.protocol === undefined
+  connection.locale = localeOf(given.locale)
+  const params = parametersFor(decl)(given) as Static<typeof Params>
+  const cliProfile = params.profile === "cli" || (silent && (params.user_id === "cli" || params.user_id === "cli-user"))
+  const shown: Credentials = {
     token: params.token || undefined,
     userId: params.user_id || undefined,
     senderId: params.sender_id || undefined,
     tenantRefs: [params.tenant_id, params.tenant_hint, params.tenant_scope].filter((ref): ref is string => Boolean(ref)),
     locale: connection.locale,
     address: connection.address,
-  })
-  // The command-line client of today says nothing of a protocol or a language. Source: wire contract, websocket 8.
-  const silent = given.locale === undefined && given.protocolVersion === undefined && given.protocol === undefined
-  connection.cliProfile = params.profile === "cli" || (silent && (params.user_id === "cli" || params.user_id === "cli-user"))
-  const tenant = await auth.tenant(caller.tenantId)
+  }
+  const server = { name: "goclaw", version: rooms.version }
+  const caller = await resolve(shown, rooms)
+  if (!caller) return { cliProfile, payload: { protocol: 3, status: "pending_pairing", ...(await rooms.pairing?.request(shown)), server } }
+  // Known before anything else is waited for, so that a key which ends meanwhile finds its socket.
+  connection.entrant = caller
+  const tenant = await rooms.auth.tenant(caller.tenantId)
+  if (connection.dismissed) throw fail("unauthenticated")
+  return { caller, cliProfile, payload: { ...greeting(caller), ...(tenant && { tenant_name: tenant.name, tenant_slug: tenant.slug }), server } }
+}
+
+async function resolve(shown: Credentials, { auth, pairing }: EntryRooms): Promise<Caller | undefined> {
+  try {
+    return await auth.resolve(shown)
+  } catch (error) {
+    if (pairing && !shown.token && isError(error, "kernel.unauthenticated")) return undefined
+    throw error
+  }
+}
+
+/** Source: wire contract, websocket 2.3. */
+function greeting(caller: Caller) {
   const owner = hasRole(caller, "owner")
   return {
-    caller,
-    payload: {
-      protocol: 3,
-      role: caller.role,
-      user_id: caller.userId,
-      tenant_id: caller.tenantId,
-      ...(tenant && { tenant_name: tenant.name, tenant_slug: tenant.slug }),
-      is_owner: owner,
-      is_master_scope: owner || caller.tenantId === masterTenantId,
-      cross_tenant: owner,
-      edition: "standard",
-      server: { name: "goclaw", version },
-    },
+    protocol: 3,
+    role: caller.role,
+    user_id: caller.userId,
+    tenant_id: caller.tenantId,
+    is_owner: owner,
+    is_master_scope: owner || caller.tenantId === masterTenantId,
+    cross_tenant: owner,
+    edition: "standard",
   }
 }

@@ -1,94 +1,120 @@
 import { randomUUID } from "node:crypto"
 import type { IncomingMessage } from "node:http"
-import type { Socket } from "node:net"
-import type { Caller, Locale } from "@plugboard/sdk"
+import type { Caller, ConnectionInfo, Locale } from "@plugboard/sdk"
 import type { WebSocket } from "ws"
-import { Outbound, Outgoing } from "./outbound.ts"
+import { Outbound } from "./outbound.ts"
+import { Outgoing } from "./outgoing.ts"
 
-/** Calls of one socket that may be under way; beyond it nothing is read from the socket. */
-const inFlightLimit = 256
+/** Calls of one socket that may be under way, and the size of their requests in characters; beyond either nothing more is read from the socket. */
+const callLimit = 256
+const sizeLimit = 4 << 20
 
 /** One socket and who is on it. */
 export class Connection {
   readonly id = randomUUID()
   readonly ws: WebSocket
   readonly outbound: Outbound
-  readonly connectedAt = new Date().toISOString()
-  /** For display only: a client may claim any. */
-  readonly shownAddress: string
+  readonly openedAt = Date.now()
+  /** Of the peer. */
   readonly address: string
-  readonly openedAt = performance.now()
+  /** What the client says of its address: for display only. */
+  readonly #shownAddress: string
   caller: Caller | undefined
+  /** Who is about to be the caller: known already, not yet answered. */
+  entrant: Caller | undefined
+  /** True once it has said who it is, whoever is on it now. */
+  known = false
+  /** True: shows no credential and waits for somebody to approve its pairing. */
+  pending = false
+  /** True once its credential has ended. Nothing is begun for it any more. */
+  dismissed = false
   locale: Locale = "en"
   cliProfile = false
-  /** Set while `connect` is under way: what the client sent behind it waits, instead of being told to connect first. */
-  entering: Promise<void> | undefined
-  /** When the peer was last heard, in ms of performance.now(). */
+  /** What came behind a `connect` that is under way: it waits, instead of being told to connect first. Undefined while there is none. */
+  behind: string[] | undefined
+  /** When the peer was last heard, in ms of performance.now(); likewise the others. */
   heardAt = performance.now()
   pingedAt = performance.now()
-  /** Bytes that wait to be written, and since when they have not become fewer. */
-  stuck: { bytes: number; since: number } | undefined
+  /** How much the operating system had taken of what is written, and since when it takes no more. */
+  stuck: { taken: number; since: number } | undefined
   #closed: AbortController | undefined
-  #inFlight = 0
-  #chains: Map<string, Promise<unknown>> | undefined
+  #calls = 0
+  #size = 0
+  #chains: Map<string, Promise<void>> | undefined
 
   constructor(ws: WebSocket, request: IncomingMessage) {
     this.ws = ws
-    const socket = request.socket as Socket
-    this.outbound = new Outbound(ws, socket)
-    this.outbound.onCaughtUp = () => this.#regulate()
-    this.address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "")
-    const forwarded = request.headers["x-real-ip"] ?? String(request.headers["x-forwarded-for"] ?? "").split(",")[0]?.trim()
-    this.shownAddress = String(forwarded || this.address).slice(0, 45)
+    this.outbound = new Outbound(ws, request.socket, () => this.regulate())
+    this.address = addressOf(request)
+    const { "x-real-ip": real, "x-forwarded-for": forwarded } = request.headers as Record<string, string | undefined>
+    // A slice of a header would keep the whole header in memory.
+    this.#shownAddress = Buffer.from((real || forwarded?.split(",")[0]?.trim() || this.address).slice(0, 45)).toString()
   }
 
-  /** Ends when the socket closes. Made when it is asked for. */
+  /** Null until it is known who is on it. */
+  get info(): (ConnectionInfo & { tenantId: string }) | null {
+    if (!this.caller) return null
+    const { userId, role, tenantId } = this.caller
+    return { id: this.id, remoteAddr: this.#shownAddress, userId, role, connectedAt: new Date(this.openedAt).toISOString(), tenantId }
+  }
+
+  /** Ends when the socket closes or the gateway stops. Made when it is asked for: most calls never do. */
   get closed(): AbortSignal {
     if (!this.#closed) {
       this.#closed = new AbortController()
-      if (this.ws.readyState >= this.ws.CLOSING) this.#closed.abort()
+      if (this.ws.readyState !== this.ws.OPEN) this.#closed.abort()
     }
     return this.#closed.signal
   }
 
-  ended(): void {
+  end(): void {
     this.#closed?.abort()
   }
 
-  send(frame: Outgoing): void {
-    this.outbound.push(frame)
-    if (this.outbound.lagging) this.#regulate()
-  }
-
   respond(id: string | number, body: { ok: true; payload: unknown } | { ok: false; error: object }): void {
-    this.send(new Outgoing(undefined, undefined, undefined, JSON.stringify({ type: "res", id, ...body })))
+    this.outbound.push(Outgoing.response(id, body))
   }
 
-  /** Counts a call while it runs, and puts calls of one `order` behind each other. */
-  run(order: string | undefined, work: () => Promise<void>): void {
-    this.#inFlight += 1
-    this.#regulate()
-    const ended = (order === undefined ? work() : this.#chained(order, work)).finally(() => {
-      this.#inFlight -= 1
-      this.#regulate()
-    })
-    ended.catch(() => undefined)
+  /** Counts a call while it runs, and puts calls of one `order` behind each other. Calls begin in the order in which they came. */
+  run(order: string | undefined, size: number, work: () => Promise<void>): void {
+    this.#calls += 1
+    this.#size += size
+    this.regulate()
+    const done = () => {
+      this.#calls -= 1
+      this.#size -= size
+      this.regulate()
+    }
+    const running = order === undefined ? work() : this.#chain(order, work)
+    running.then(done, done)
   }
 
-  #chained(order: string, work: () => Promise<void>): Promise<void> {
+  #chain(order: string, work: () => Promise<void>): Promise<void> {
     this.#chains ??= new Map()
     const chains = this.#chains
-    const next = (chains.get(order) ?? Promise.resolve()).then(work, work)
-    chains.set(order, next)
-    return next.finally(() => {
-      if (chains.get(order) === next) chains.delete(order)
-    })
+    const before = chains.get(order)
+    const running = before ? before.then(work, work) : work()
+    chains.set(order, running)
+    const forget = () => {
+      if (chains.get(order) === running) chains.delete(order)
+    }
+    running.then(forget, forget)
+    return running
   }
 
-  /** Requests wait in the client while it does not take its answers, or has too many calls open. */
-  #regulate(): void {
-    const hold = this.outbound.lagging || this.#inFlight >= inFlightLimit
-    if (hold && !this.ws.isPaused) this.ws.pause()
-    else if (!hold && this.ws.isPaused) this.ws.resume()
+  /** Requests wait in the client while it does not take its answers, has too much under way, or is coming in. */
+  regulate(): void {
+    const hold = this.outbound.lagging || this.#calls >= callLimit || this.#size >= sizeLimit || this.behind !== undefined
+    if (hold === this.ws.isPaused) return
+    if (hold) this.ws.pause()
+    else {
+      // Its silence was ours.
+      this.heardAt = performance.now()
+      this.ws.resume()
+    }
   }
+}
+
+export function addressOf(request: IncomingMessage): string {
+  return (request.socket.remoteAddress ?? "").replace(/^::ffff:/, "")
 }

@@ -1,215 +1,156 @@
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
-import { type Caller, type ConnectionInfo, failureOf, type RpcCall } from "@plugboard/sdk"
+import type { Caller, ConnectionInfo } from "@plugboard/sdk"
 import { type RawData, WebSocketServer } from "ws"
-import type { Auth } from "../auth/auth.ts"
 import type { GatewayConfig } from "../config.ts"
 import type { EventBus } from "../events.ts"
-import { fail } from "../failures.ts"
-import { toldOrInternal } from "../http/failure-reply.ts"
-import type { GatewayLog } from "../log.ts"
-import type { MethodEntry, RegistrySource } from "../registry.ts"
 import { Audiences } from "./audience.ts"
-import { connect } from "./connect.ts"
-import { Connection } from "./connection.ts"
-import { errorOf, type RequestFrame, readFrame } from "./frame.ts"
+import { addressOf, Connection } from "./connection.ts"
+import { createDispatch, type DispatchRooms } from "./dispatch.ts"
 import { originAllowed } from "./origin.ts"
-import { Outgoing } from "./outbound.ts"
-import { parametersFor } from "./parameters.ts"
+import { Outgoing } from "./outgoing.ts"
 import { defaultTimings, type Timings, Watch } from "./watch.ts"
 
-export interface RpcRooms {
+/**
+ * What the socket side needs of the gateway: `auth` decides who is asking, `registry` which methods and events there are, `bus` brings the events of this node.
+ * `authorized` is the hook `request.authorized` and throws when a plugin denies. Once `stopping` has ended no socket is taken.
+ */
+export interface RpcRooms extends Omit<DispatchRooms, "admit"> {
   config: Pick<GatewayConfig, "allowedOrigins" | "token">
-  log: GatewayLog
-  auth: Auth
-  registry: RegistrySource
   bus: EventBus
-  /** The hook `request.authorized`: throws when a plugin denies. */
-  authorized(name: string, caller: Caller, signal: AbortSignal): Promise<void>
-  stopping: AbortSignal
-  version: string
+  /** Shorter ones make tests short. */
   timings?: Partial<Timings>
 }
 
 export interface Rpc {
+  /** For the `upgrade` event of an HTTP server. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Of sockets that have connected. */
   connections(): (ConnectionInfo & { tenantId: string })[]
-  /** Tells every socket, then closes it. */
+  /** Closes the sockets of these callers. Nothing of theirs is begun any more; what runs ends by itself. */
+  closeWhere(fits: (caller: Caller) => boolean): void
+  /** Tells every socket, then closes it. Resolves when all are closed, after `closeMs` at the latest. */
   closeAll(): Promise<void>
 }
 
-const maxPayload = 512 << 10
 const connectionLimit = 10_000
 /** Sockets of one address that have not said who they are. */
 const strangersLimit = 64
+/** Bounds what one unfinished message may cost: many small fragments or packets take far more memory than their bytes. */
+const wire = { maxPayload: 512 << 10, maxFragments: 1_024, maxBufferedChunks: 8_192, perMessageDeflate: false }
 
-/** The socket side: frames, who is asking, may they, does it fit, then the handler; and events to those whom they are for. Methods and events follow the registry. */
+/** The socket side: who is on which socket, calls to their handlers, events to those whom they are for. Methods and events follow the registry. */
 export function createRpc(rooms: RpcRooms): Rpc {
-  const { auth, registry, log } = rooms
-  const server = new WebSocketServer({ noServer: true, maxPayload, perMessageDeflate: false, clientTracking: false, skipUTF8Validation: false })
+  const server = new WebSocketServer({ noServer: true, clientTracking: false, ...wire })
   const connections = new Set<Connection>()
   const audiences = new Audiences()
+  /** How many there are of each address. */
   const strangers = new Map<string, number>()
-  const watch = new Watch(connections, { ...defaultTimings, ...rooms.timings })
+  const timings = { ...defaultTimings, ...rooms.timings }
+  const watch = new Watch(connections, timings)
+  const receive = createDispatch({ ...rooms, admit })
 
-  auth.onKeyRevoked((keyId) => {
-    for (const connection of connections) if (connection.caller?.keyId === keyId) connection.ws.close(1000)
-  })
+  rooms.auth.onKeyRevoked((keyId) => closeWhere((caller) => caller.keyId === keyId))
 
-  rooms.bus.subscribeAll((event) => {
-    const entry = registry.current.events.get(event.name)
+  const deafen = rooms.bus.subscribeAll((event) => {
+    const entry = rooms.registry.current.events.get(event.name)
     if (!entry) return
-    let frame: Outgoing | undefined
-    for (const connection of audiences.of(event, entry.decl.to)) {
-      frame ??= new Outgoing(event.name, event.payload, entry.decl.flow)
-      connection.send(frame)
-    }
+    const frame = Outgoing.event(event.name, event.payload, entry.decl.flow)
+    audiences.reach(event, entry.decl.to, (connection) => connection.outbound.push(frame))
   })
 
-  function countStranger(address: string, by: number): void {
+  function accept(connection: Connection): void {
+    const { ws } = connection
+    connections.add(connection)
+    countStranger(connection, 1)
+    ws.on("message", (data: RawData) => {
+      // A socket that is closing is still read from; a client whose key has ended could go on calling.
+      if (ws.readyState !== ws.OPEN) return
+      connection.heardAt = performance.now()
+      receive(connection, (data as Buffer).toString("utf8"))
+    })
+    ws.on("pong", () => {
+      connection.heardAt = performance.now()
+    })
+    // What breaks the protocol is answered by `ws` with the code for it, and `close` follows.
+    ws.on("error", () => undefined)
+    ws.once("close", () => {
+      connections.delete(connection)
+      takeLeave(connection)
+      if (!connection.known) countStranger(connection, -1)
+      connection.end()
+    })
+  }
+
+  function admit(connection: Connection, caller: Caller | undefined, answer: () => void): void {
+    takeLeave(connection)
+    answer()
+    if (!caller || !connections.has(connection)) return
+    if (!connection.known) countStranger(connection, -1)
+    connection.known = true
+    connection.caller = caller
+    audiences.join(connection, caller)
+  }
+
+  function takeLeave(connection: Connection): void {
+    if (connection.caller) audiences.leave(connection, connection.caller)
+    connection.caller = undefined
+  }
+
+  function countStranger({ address }: Connection, by: 1 | -1): void {
     const count = (strangers.get(address) ?? 0) + by
     if (count > 0) strangers.set(address, count)
     else strangers.delete(address)
   }
 
-  function accept(connection: Connection): void {
-    const { ws } = connection
-    connections.add(connection)
-    countStranger(connection.address, 1)
-    ws.on("message", (data: RawData) => {
-      connection.heardAt = performance.now()
-      receive(connection, textOf(data))
-    })
-    ws.on("pong", () => {
-      connection.heardAt = performance.now()
-    })
-    ws.on("error", () => undefined)
-    ws.once("close", () => {
-      connections.delete(connection)
-      if (!connection.caller) countStranger(connection.address, -1)
-      audiences.leave(connection, connection.caller)
-      connection.ended()
-    })
-  }
-
-  function receive(connection: Connection, text: string): void {
-    if (connection.entering) {
-      void connection.entering.then(() => receive(connection, text))
-      return
+  function closeWhere(fits: (caller: Caller) => boolean): void {
+    for (const connection of connections) {
+      const { caller, entrant } = connection
+      if (!(caller && fits(caller)) && !(entrant && fits(entrant))) continue
+      connection.dismissed = true
+      takeLeave(connection)
+      close(connection, 1000)
     }
-    const { id, frame, error } = readFrame(text)
-    if (!frame) return connection.respond(id, { ok: false, error: describe(connection, error, "frame") })
-    if (frame.method === "connect") {
-      const entering = answer(connection, frame, () => enter(connection, frame.params)).finally(() => {
-        if (connection.entering === entering) connection.entering = undefined
-      })
-      connection.entering = entering
-      return connection.run(undefined, () => entering)
-    }
-    const entry = registry.current.methods.get(frame.method)
-    const refusal = refusalOf(connection, frame.method, entry)
-    if (refusal) return connection.respond(id, { ok: false, error: describe(connection, refusal, frame.method) })
-    const method = entry as MethodEntry
-    const { order } = method.decl
-    const key = order === undefined ? undefined : `${order}\n${String(frame.params[order] ?? "")}`
-    connection.run(key, () => answer(connection, frame, (after) => call(connection, method, frame.params, after)))
-  }
-
-  function refusalOf(connection: Connection, method: string, entry: MethodEntry | undefined): Error | undefined {
-    if (!connection.caller && entry?.decl.before !== "connect") return fail("connect_first")
-    if (!entry) return fail("unknown_method", { method })
-    return undefined
-  }
-
-  async function enter(connection: Connection, params: Record<string, unknown>): Promise<unknown> {
-    const { caller, payload } = await connect(connection, params, auth, rooms.version)
-    if (!connection.caller) countStranger(connection.address, -1)
-    audiences.leave(connection, connection.caller)
-    connection.caller = caller
-    if (connections.has(connection)) audiences.join(connection)
-    return payload
-  }
-
-  async function call(connection: Connection, { method, decl, handle }: MethodEntry, given: Record<string, unknown>, after: (work: () => Promise<void>) => void): Promise<unknown> {
-    const caller = connection.caller as Caller
-    auth.check(decl, caller)
-    if (decl.limits?.rate) {
-      const waitMs = auth.spend(caller.userId || connection.id)
-      if (waitMs > 0) throw fail("rate_limited", {}, { retryAfterMs: waitMs })
-    }
-    const params = parametersFor(decl)(given)
-    const pending = rooms.authorized(method, caller, rooms.stopping)
-    await pending
-    const rpcCall: RpcCall = {
-      caller,
-      connectionId: connection.id,
-      cliProfile: connection.cliProfile,
-      get closed() {
-        return connection.closed
-      },
-      emit: (event, payload) => connection.send(new Outgoing(event, payload, registry.current.events.get(event)?.decl.flow)),
-      after,
-    }
-    return decl.limits?.timeoutMs ? within(decl.limits.timeoutMs, handle(params, rpcCall)) : handle(params, rpcCall)
-  }
-
-  /** Exactly one response, whatever happens. */
-  async function answer(connection: Connection, frame: RequestFrame, work: (after: (later: () => Promise<void>) => void) => Promise<unknown>): Promise<void> {
-    const later: (() => Promise<void>)[] = []
-    try {
-      const payload = await work((job) => later.push(job))
-      connection.respond(frame.id, { ok: true, payload: payload ?? {} })
-    } catch (error) {
-      connection.respond(frame.id, { ok: false, error: describe(connection, error, frame.method) })
-    }
-    for (const job of later) job().catch((err: unknown) => log.warn({ err, method: frame.method }, "work after an answer failed"))
-  }
-
-  function describe(connection: Connection, error: unknown, method: string): object {
-    const told = toldOrInternal(error, { locale: connection.locale, texts: registry.current.texts, log, request: method })
-    if (failureOf(error)?.kind === "UNAUTHENTICATED") log.debug({ address: connection.address, method }, "socket refused")
-    return errorOf(told)
   }
 
   return {
     upgrade(request, socket, head) {
-      const refuse = (status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
       socket.on("error", () => undefined)
-      if (new URL(request.url ?? "/", "http://gateway").pathname !== "/ws") return refuse("404 Not Found")
-      if (!originAllowed(request, rooms.config.allowedOrigins, rooms.config.token === undefined)) return refuse("403 Forbidden")
-      const address = (request.socket.remoteAddress ?? "").replace(/^::ffff:/, "")
-      if (rooms.stopping.aborted || connections.size >= connectionLimit || (strangers.get(address) ?? 0) >= strangersLimit) return refuse("503 Service Unavailable")
+      if (request.url?.split("?", 1)[0] !== "/ws") return refuse(socket, "404 Not Found")
+      if (!originAllowed(request, rooms.config.allowedOrigins, rooms.config.token === undefined)) return refuse(socket, "403 Forbidden")
+      const full = connections.size >= connectionLimit || (strangers.get(addressOf(request)) ?? 0) >= strangersLimit
+      if (full || rooms.stopping.aborted) return refuse(socket, "503 Service Unavailable\r\nRetry-After: 5")
       server.handleUpgrade(request, socket, head, (ws) => accept(new Connection(ws, request)))
     },
-    connections: () =>
-      [...connections].flatMap(({ id, shownAddress, caller, connectedAt }) => (caller ? [{ id, remoteAddr: shownAddress, userId: caller.userId, role: caller.role, connectedAt, tenantId: caller.tenantId }] : [])),
+    connections: () => [...connections].flatMap(({ info }) => info ?? []),
+    closeWhere,
     async closeAll() {
+      deafen()
       watch.stop()
-      const bye = new Outgoing("shutdown", undefined)
-      for (const connection of connections) {
-        if (connection.caller) connection.send(bye)
-        connection.ws.close(1001)
+      for (const connection of connections) connection.end()
+      // Calls that only waited for this end now, and their answers go out before the sockets close.
+      await new Promise((resolve) => setImmediate(resolve))
+      const bye = Outgoing.event("shutdown", undefined)
+      for (const connection of connections) if (connection.caller) connection.outbound.push(bye)
+      const deadline = performance.now() + timings.closeMs
+      while (connections.size > 0 && performance.now() < deadline) {
+        for (const connection of connections) if (!connection.outbound.lagging) close(connection, 1001)
+        await new Promise((resolve) => setTimeout(resolve, 20))
       }
-      const deadline = performance.now() + 2_000
-      while (connections.size > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))
       for (const { ws } of connections) ws.terminate()
     },
   }
 }
 
-/** Binary messages count as text. */
-function textOf(data: RawData): string {
-  return Buffer.isBuffer(data) ? data.toString("utf8") : Buffer.concat(data as Buffer[]).toString("utf8")
+/** Reads on: the client's own close has to be seen. */
+function close({ ws }: Connection, code: number): void {
+  if (ws.readyState !== ws.OPEN) return
+  ws.close(code)
+  ws.resume()
 }
 
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(fail("too_slow", { ms: limitMs })), limitMs)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
+/** Ends the socket with the answer: a client that keeps its side open would keep it here too. */
+function refuse(socket: Duplex, status: string): void {
+  socket.once("finish", () => socket.destroy())
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }

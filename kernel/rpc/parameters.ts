@@ -1,30 +1,30 @@
 import type { RpcDecl } from "@plugboard/sdk"
-import type { TSchema } from "typebox"
 import { compileValidator } from "../validate.ts"
 
 type Params = Record<string, unknown>
+type Prepare = (params: Params) => Params
 
-const prepared = new WeakMap<RpcDecl, (params: Params) => unknown>()
+const prepared = new WeakMap<object, Prepare>()
 
-/** Brings the names that clients use to the declared ones, then checks. The declared name wins where both are there. Source: wire contract, websocket 0 and 8.1. */
-export function parametersFor(decl: RpcDecl): (params: Params) => unknown {
-  let prepare = prepared.get(decl)
-  if (!prepare) prepared.set(decl, (prepare = makeParameters(decl)))
+/** Brings the names that clients use to the declared ones, then checks. The declared name wins where both are there. Changes what it is given. Source: wire contract, websocket 0 and 8.1. */
+export function parametersFor(decl: Pick<RpcDecl, "params" | "aliases">): Prepare {
+  const known = prepared.get(decl)
+  if (known) return known
+  const prepare = makePrepare(decl)
+  prepared.set(decl, prepare)
   return prepare
 }
 
-function makeParameters(decl: RpcDecl): (params: Params) => unknown {
-  const schema: TSchema | undefined = decl.params
+function makePrepare({ params: schema, aliases: declared }: Pick<RpcDecl, "params" | "aliases">): Prepare {
   const names = Object.keys((schema as { properties?: object } | undefined)?.properties ?? {})
-  const aliases = new Map<string, string>()
-  for (const name of names) for (const other of [snake(name), camel(name)]) if (other !== name && !names.includes(other)) aliases.set(other, name)
-  for (const [alias, name] of Object.entries(decl.aliases ?? {})) aliases.set(alias, name)
+  const aliases: [alias: string, name: string][] = Object.entries(declared ?? {})
+  for (const name of names) for (const other of [snake(name), camel(name)]) if (!names.includes(other)) aliases.push([other, name])
   const validate = schema && compileValidator(schema, "body")
   return function prepareParameters(params) {
     for (const [alias, name] of aliases) {
-      if (params[alias] !== undefined && params[name] === undefined) params[name] = params[alias]
+      if (Object.hasOwn(params, alias) && !(Object.hasOwn(params, name) && params[name] !== null)) params[name] = params[alias]
     }
-    return validate ? validate(params, "params") : params
+    return validate ? (validate(params, "params") as Params) : params
   }
 }
 

@@ -6,14 +6,16 @@ export interface Timings {
   pingMs: number
   /** Silence after which a socket is ended; a pong is a sign of life. */
   idleMs: number
-  /** How long written bytes may wait without becoming fewer. */
+  /** How long what is written may wait without a byte of it being taken. */
   writeMs: number
   /** How long a socket may take to say who it is. */
   connectMs: number
   /** Between two looks. */
   lookMs: number
+  /** How long sockets may take to close when the gateway stops. */
+  closeMs: number
 }
-export const defaultTimings: Timings = { pingMs: 30_000, idleMs: 60_000, writeMs: 10_000, connectMs: 30_000, lookMs: 1_000 }
+export const defaultTimings: Timings = { pingMs: 30_000, idleMs: 60_000, writeMs: 10_000, connectMs: 30_000, lookMs: 1_000, closeMs: 2_000 }
 
 /** One timer for all sockets: a timer or two per socket would be a good part of what an idle socket costs. */
 export class Watch {
@@ -34,24 +36,25 @@ export class Watch {
   }
 
   #look(connection: Connection, now: number): void {
-    const { pingMs, idleMs, connectMs } = this.#timings
-    // A socket that is not read from (its client does not take its answers) cannot be heard; the write limit is for that one.
-    const deaf = connection.ws.isPaused
-    if (this.#isStuck(connection, now) || (!deaf && now - connection.heardAt > idleMs) || (!connection.caller && now - connection.openedAt > connectMs)) {
-      connection.ws.terminate()
-    } else if (now - connection.pingedAt > pingMs) {
+    const { pingMs, idleMs, connectMs, writeMs } = this.#timings
+    const { ws } = connection
+    // A socket that is not read from cannot be heard. If its client takes nothing either, the write limit ends it.
+    const silent = !ws.isPaused && now - connection.heardAt > idleMs
+    const unknown = !connection.caller && !connection.pending && Date.now() - connection.openedAt > connectMs
+    if (silent || unknown || this.#stuckFor(connection, now) > writeMs) ws.terminate()
+    else if (now - connection.pingedAt > pingMs && ws.readyState === ws.OPEN) {
       connection.pingedAt = now
-      connection.ws.ping()
+      ws.ping()
     }
   }
 
-  #isStuck(connection: Connection, now: number): boolean {
-    const bytes = connection.ws.bufferedAmount
-    if (bytes === 0) {
+  #stuckFor(connection: Connection, now: number): number {
+    if (!connection.outbound.unwritten) {
       connection.stuck = undefined
-      return false
+      return 0
     }
-    if (!connection.stuck || bytes < connection.stuck.bytes) connection.stuck = { bytes, since: now }
-    return now - connection.stuck.since > this.#timings.writeMs
+    const { taken } = connection.outbound
+    if (connection.stuck?.taken !== taken) connection.stuck = { taken, since: now }
+    return now - (connection.stuck as { since: number }).since
   }
 }

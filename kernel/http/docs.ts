@@ -1,12 +1,12 @@
-import { existsSync, readFileSync } from "node:fs"
+import { hash } from "node:crypto"
+import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import type { BytesAnswer } from "@plugboard/sdk"
+import { openApi } from "../openapi.ts"
+import type { Registry } from "../registry.ts"
 
 // Swagger UI from this machine: the page works offline, and talks to its own origin only. The package brings the files in `docs-assets`; in the repository they lie in node_modules.
-
-const beside = join(import.meta.dirname, "docs-assets")
-const types: Record<string, string> = { "swagger-ui.css": "text/css; charset=utf-8", "swagger-ui-bundle.js": "text/javascript; charset=utf-8" }
 
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -17,6 +17,7 @@ const page = `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Plugboard API</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 </head>
 <body>
@@ -28,19 +29,46 @@ const page = `<!doctype html>
 `
 const start = `SwaggerUIBundle({ url: "/v1/openapi.json", dom_id: "#docs", deepLinking: true, tryItOutEnabled: true })\n`
 
-export function docsPage(): BytesAnswer {
-  return { answer: "bytes", content: Buffer.from(page), contentType: "text/html; charset=utf-8", headers: { "content-security-policy": policy } }
+const html: BytesAnswer = { answer: "bytes", content: Buffer.from(page), contentType: "text/html; charset=utf-8", headers: { "content-security-policy": policy } }
+const script = "text/javascript; charset=utf-8"
+
+export type Page = (registry: Registry, version: string) => BytesAnswer | undefined
+
+/** What the kernel itself serves to anyone, by path: the description of the API, and the page that shows it. */
+export const kernelPages = new Map<string, Page>([
+  ["/v1/openapi.json", describeApi],
+  ["/docs", () => html],
+  ["/docs/", () => html],
+  ["/docs/start.js", () => ({ answer: "bytes", content: Buffer.from(start), contentType: script })],
+  ["/docs/swagger-ui.css", () => asset("swagger-ui.css", "text/css; charset=utf-8")],
+  ["/docs/swagger-ui-bundle.js", () => asset("swagger-ui-bundle.js", script)],
+])
+
+const described = new WeakMap<Registry, BytesAnswer>()
+
+function describeApi(registry: Registry, version: string): BytesAnswer {
+  const known = described.get(registry)
+  if (known) return known
+  const content = Buffer.from(JSON.stringify(openApi(registry, version)))
+  const answer: BytesAnswer = {
+    answer: "bytes",
+    content,
+    contentType: "application/json; charset=utf-8",
+    etag: hash("sha1", content, "hex"),
+    headers: { "access-control-allow-origin": "*" },
+  }
+  described.set(registry, answer)
+  return answer
 }
 
-/** A file of the page by name; undefined for any other name. */
-export function docsAsset(name: string): BytesAnswer | undefined {
-  if (name === "start.js") return { answer: "bytes", content: Buffer.from(start), contentType: "text/javascript; charset=utf-8" }
-  const contentType = types[name]
-  const folder = contentType === undefined ? undefined : assetFolder()
-  return folder === undefined ? undefined : { answer: "bytes", content: readFileSync(join(folder, name)), contentType: contentType as string }
+/** Undefined in a repository that was installed without its development dependencies. */
+function asset(name: string, contentType: string): BytesAnswer | undefined {
+  const folder = assetFolder()
+  return folder === undefined ? undefined : { answer: "bytes", content: { path: join(folder, name) }, contentType }
 }
 
 function assetFolder(): string | undefined {
+  const beside = join(import.meta.dirname, "docs-assets")
   if (existsSync(beside)) return beside
   try {
     return dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"))

@@ -1,16 +1,19 @@
 import Router from "@koa/router"
 import type { RouteDecl } from "@plugboard/sdk"
+import type { Context } from "koa"
 import type { RouteEntry } from "../registry.ts"
 import { compileValidator } from "../validate.ts"
-import { bodyReader, type ReadBody } from "./body.ts"
+import { bodyReader } from "./body.ts"
+import type { ReadBody } from "./parse.ts"
+import { textsChecker } from "./query.ts"
 
 /** A route with everything that can be prepared before a request comes. */
 export interface ServedRoute {
   readonly entry: RouteEntry
   readonly decl: RouteDecl
   readonly readBody: ReadBody
-  readonly checkParams: ((value: unknown) => unknown) | undefined
-  readonly checkQuery: ((value: unknown) => unknown) | undefined
+  readonly checkParams: (params: Record<string, string>) => unknown
+  readonly checkQuery: (query: Context["query"]) => unknown
 }
 
 export interface Match {
@@ -18,10 +21,13 @@ export interface Match {
   params: Record<string, string>
 }
 
-/** Paths to routes. Most requests go to a path without parameters, which a map finds; @koa/router finds the others, literal segments before parameters. */
+/**
+ * Paths to routes. Most requests go to a path without parameters, which a map finds; @koa/router finds the others, literal segments before parameters.
+ * It tries one path after the other, so each pair of first segments has a router of its own (tried: 300 routes in one cost 0.05 CPU-ms a request).
+ */
 export class RouteTable {
   readonly #literal = new Map<string, ServedRoute>()
-  readonly #router = new Router()
+  readonly #routers = new Map<string, Router>()
   readonly #served = new Map<string, ServedRoute>()
 
   constructor(entries: readonly RouteEntry[]) {
@@ -31,10 +37,13 @@ export class RouteTable {
     })
     for (const { path, route } of paths.sort((a, b) => compare(rank(a.path), rank(b.path)))) {
       const { method } = route.decl
-      if (!/[:*]/.test(path)) this.#literal.set(`${method} ${path}`, route)
       const name = `${method} ${path}`
+      if (!/[:*]/.test(path)) this.#literal.set(name, route)
       this.#served.set(name, route)
-      this.#router.register(path.replace(/\*(\w+)$/, "*$1"), [method], [] as never, { name })
+      const stem = /[:*]/.test(stemOf(path)) ? "" : stemOf(path)
+      const router = this.#routers.get(stem) ?? new Router({ sensitive: true })
+      this.#routers.set(stem, router)
+      router.register(path, [method], [] as never, { name })
     }
   }
 
@@ -43,31 +52,47 @@ export class RouteTable {
     const verb = method === "HEAD" ? "GET" : method
     const literal = this.#literal.get(`${verb} ${path}`)
     if (literal) return { route: literal, params: {} }
-    const layer = this.#router.match(path, verb).pathAndMethod[0]
-    if (!layer) return undefined
-    const route = this.#served.get(layer.name as string) as ServedRoute
-    return { route, params: layer.params(path, layer.captures(path)) as Record<string, string> }
+    for (const router of this.#routersFor(path)) {
+      const layer = router.match(path, verb).pathAndMethod[0]
+      // The router decodes: `%2F` is a slash in a parameter.
+      if (layer) return { route: this.#served.get(layer.name as string) as ServedRoute, params: layer.params(path, layer.captures(path)) as Record<string, string> }
+    }
+    return undefined
   }
 
   /** Methods of a known path, for 405; empty for an unknown one. */
   methodsOf(path: string): string[] {
-    const methods = new Set(this.#router.match(path, "NONE").path.flatMap((layer) => layer.methods))
-    if (methods.has("GET")) methods.add("HEAD")
+    const methods = new Set(this.#routersFor(path).flatMap((router) => router.match(path, "").path.flatMap((layer) => layer.methods)))
     return [...methods].sort()
   }
+
+  /** Literal first segments before parameters in their place. */
+  #routersFor(path: string): Router[] {
+    return [this.#routers.get(stemOf(path)) ?? [], this.#routers.get("") ?? []].flat()
+  }
+}
+
+/** `/v1/things` of `/v1/things/:id`. */
+function stemOf(path: string): string {
+  const third = path.indexOf("/", path.indexOf("/", 1) + 1)
+  if (third > 0) return path.slice(0, third)
+  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path
 }
 
 function serve(entry: RouteEntry): ServedRoute {
   const { decl } = entry
-  const params = decl.params && compileValidator(decl.params, "query")
-  const query = decl.query && compileValidator(decl.query, "query")
+  const checkParams = decl.params && compileValidator(decl.params, "query")
   return {
     entry,
     decl,
     readBody: bodyReader(decl),
-    checkParams: params && ((value) => params(value, "path")),
-    checkQuery: query && ((value) => query(value, "query")),
+    checkParams: checkParams ? (params) => checkParams(params, "path") : (params) => params,
+    checkQuery: decl.query ? textsChecker(decl.query, "query") : lastOfEach,
   }
+}
+
+function lastOfEach(query: Context["query"]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(query).map(([name, value]) => [name, Array.isArray(value) ? value.at(-1) : value]))
 }
 
 /** Sorts before everything more general: a literal segment before a parameter, a parameter before a rest. */

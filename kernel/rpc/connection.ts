@@ -5,7 +5,7 @@ import type { WebSocket } from "ws"
 import { Outbound } from "./outbound.ts"
 import { Outgoing } from "./outgoing.ts"
 
-/** Calls of one socket that may be under way, and the size of their requests in characters; beyond either nothing more is read from the socket. */
+/** Calls of one socket that may be under way, and the size of their requests in characters; beyond either no more begin. */
 const callLimit = 256
 const sizeLimit = 4 << 20
 
@@ -30,20 +30,26 @@ export class Connection {
   dismissed = false
   locale: Locale = "en"
   cliProfile = false
-  /** What came behind a `connect` that is under way: it waits, instead of being told to connect first. Undefined while there is none. */
-  behind: string[] | undefined
+  /** True while a `connect` is under way: what comes behind it waits, instead of being told to connect first. */
+  entering = false
   /** When the peer was last heard, in ms of performance.now(); likewise the others. */
   heardAt = performance.now()
   pingedAt = performance.now()
   /** How much the operating system had taken of what is written, and since when it takes no more. */
   stuck: { taken: number; since: number } | undefined
+  readonly #begin: (connection: Connection, text: string) => void
+  /** Messages that had been read from the socket when it was held: at most what one read brings, some 64 KiB. */
+  readonly #inbox: string[] = []
+  #emptying = false
   #closed: AbortController | undefined
   #calls = 0
   #size = 0
   #chains: Map<string, Promise<void>> | undefined
 
-  constructor(ws: WebSocket, request: IncomingMessage) {
+  /** `begin` gets each message, once there is room for it. */
+  constructor(ws: WebSocket, request: IncomingMessage, begin: (connection: Connection, text: string) => void) {
     this.ws = ws
+    this.#begin = begin
     this.outbound = new Outbound(ws, request.socket, () => this.regulate())
     this.address = addressOf(request)
     const { "x-real-ip": real, "x-forwarded-for": forwarded } = request.headers as Record<string, string | undefined>
@@ -71,6 +77,12 @@ export class Connection {
     this.#closed?.abort()
   }
 
+  receive(text: string): void {
+    this.heardAt = performance.now()
+    this.#inbox.push(text)
+    this.regulate()
+  }
+
   respond(id: string | number, body: { ok: true; payload: unknown } | { ok: false; error: object }): void {
     this.outbound.push(Outgoing.response(id, body))
   }
@@ -79,7 +91,6 @@ export class Connection {
   run(order: string | undefined, size: number, work: () => Promise<void>): void {
     this.#calls += 1
     this.#size += size
-    this.regulate()
     const done = () => {
       this.#calls -= 1
       this.#size -= size
@@ -102,11 +113,18 @@ export class Connection {
     return running
   }
 
-  /** Requests wait in the client while it does not take its answers, has too much under way, or is coming in. */
+  /** Nothing begins while the client does not take its answers, has too much under way, or is coming in; requests then wait here and in the client. */
+  get #held(): boolean {
+    return this.outbound.lagging || this.#calls >= callLimit || this.#size >= sizeLimit || this.entering
+  }
+
   regulate(): void {
-    const hold = this.outbound.lagging || this.#calls >= callLimit || this.#size >= sizeLimit || this.behind !== undefined
-    if (hold === this.ws.isPaused) return
-    if (hold) this.ws.pause()
+    if (this.#emptying) return
+    this.#emptying = true
+    while (this.#inbox.length > 0 && !this.#held) this.#begin(this, this.#inbox.shift() as string)
+    this.#emptying = false
+    if (this.#held === this.ws.isPaused) return
+    if (this.#held) this.ws.pause()
     else {
       // Its silence was ours.
       this.heardAt = performance.now()

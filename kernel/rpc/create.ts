@@ -48,7 +48,7 @@ export function createRpc(rooms: RpcRooms): Rpc {
   const strangers = new Map<string, number>()
   const timings = { ...defaultTimings, ...rooms.timings }
   const watch = new Watch(connections, timings)
-  const receive = createDispatch({ ...rooms, admit })
+  const begin = createDispatch({ ...rooms, admit })
 
   rooms.auth.onKeyRevoked((keyId) => closeWhere((caller) => caller.keyId === keyId))
 
@@ -63,12 +63,7 @@ export function createRpc(rooms: RpcRooms): Rpc {
     const { ws } = connection
     connections.add(connection)
     countStranger(connection, 1)
-    ws.on("message", (data: RawData) => {
-      // A socket that is closing is still read from; a client whose key has ended could go on calling.
-      if (ws.readyState !== ws.OPEN) return
-      connection.heardAt = performance.now()
-      receive(connection, (data as Buffer).toString("utf8"))
-    })
+    ws.on("message", (data: RawData) => connection.receive((data as Buffer).toString("utf8")))
     ws.on("pong", () => {
       connection.heardAt = performance.now()
     })
@@ -120,7 +115,7 @@ export function createRpc(rooms: RpcRooms): Rpc {
       if (!originAllowed(request, rooms.config.allowedOrigins, rooms.config.token === undefined)) return refuse(socket, "403 Forbidden")
       const full = connections.size >= connectionLimit || (strangers.get(addressOf(request)) ?? 0) >= strangersLimit
       if (full || rooms.stopping.aborted) return refuse(socket, "503 Service Unavailable\r\nRetry-After: 5")
-      server.handleUpgrade(request, socket, head, (ws) => accept(new Connection(ws, request)))
+      server.handleUpgrade(request, socket, head, (ws) => accept(new Connection(ws, request, begin)))
     },
     connections: () => [...connections].flatMap(({ info }) => info ?? []),
     closeWhere,

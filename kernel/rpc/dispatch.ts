@@ -1,7 +1,7 @@
+import { randomUUID } from "node:crypto"
 import { type Caller, failureOf, type RpcCall } from "@plugboard/sdk"
 import type { Auth } from "../auth/auth.ts"
-import { fail } from "../failures.ts"
-import { toldOrInternal } from "../http/failure-reply.ts"
+import { fail, type ToldFailure, tell } from "../failures.ts"
 import type { GatewayLog } from "../log.ts"
 import type { MethodEntry, RegistrySource } from "../registry.ts"
 import { masterTenantId, masterTenantSlug } from "../tenancy.ts"
@@ -35,15 +35,13 @@ interface Prepared {
 export function createDispatch(rooms: DispatchRooms): (connection: Connection, text: string) => void {
   const { auth, log, registry } = rooms
 
-  function receive(connection: Connection, text: string): void {
-    if (connection.behind) {
-      connection.behind.push(text)
-      return
-    }
+  function begin(connection: Connection, text: string): void {
+    // A socket that is closing is still read from: a client whose key has ended could go on calling.
+    if (connection.ws.readyState !== connection.ws.OPEN) return
     const { id, frame, error } = readFrame(text)
     if (!frame) refuse(connection, id, error, "frame")
     else if (frame.method === "connect") {
-      connection.behind = []
+      connection.entering = true
       connection.run(undefined, text.length, () => enter(connection, frame))
     } else {
       try {
@@ -65,10 +63,7 @@ export function createDispatch(rooms: DispatchRooms): (connection: Connection, t
       refuse(connection, id, error, "connect")
     }
     connection.entrant = undefined
-    const behind = connection.behind ?? []
-    connection.behind = undefined
-    // A second `connect` among them takes the rest behind itself.
-    for (const text of behind) if (!connection.dismissed) receive(connection, text)
+    connection.entering = false
   }
 
   /** All that needs no waiting happens as the request comes in. */
@@ -124,12 +119,19 @@ export function createDispatch(rooms: DispatchRooms): (connection: Connection, t
   }
 
   function refuse(connection: Connection, id: string | number, error: unknown, method: string): void {
-    const told = toldOrInternal(error, { locale: connection.locale, texts: registry.current.texts, log, request: method })
+    const known = failureOf(error) ? error : unexpected(error, method)
     if (failureOf(error)?.kind === "UNAUTHENTICATED") log.debug({ address: connection.address, method: method.slice(0, 200) }, "socket refused")
-    connection.respond(id, { ok: false, error: errorOf(told) })
+    connection.respond(id, { ok: false, error: errorOf(tell(known, connection.locale, registry.current.texts) as ToldFailure) })
   }
 
-  return receive
+  /** One that nobody declared is logged under an id, and only the id is told. */
+  function unexpected(err: unknown, method: string): Error {
+    const id = randomUUID()
+    log.error({ err, id, method }, "unexpected failure")
+    return fail("internal", { id })
+  }
+
+  return begin
 }
 
 /** Who has not connected: nobody, who may call what is open before that. */

@@ -37,14 +37,15 @@ export class Outbound {
 
   push(frame: Outgoing): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return
-    if (this.#backlog) this.#backlog.push(frame)
-    else if (this.#socket.writableLength < watermark) this.#write(frame.bytes)
-    else {
-      this.#backlog = new Backlog()
+    if (this.#backlog) {
       this.#backlog.push(frame)
-      this.#socket.once("drain", this.#flush)
-      this.#onLag()
+      return
     }
+    this.#write(frame.bytes)
+    if (this.#socket.writableLength < watermark) return
+    this.#backlog = new Backlog()
+    this.#socket.once("drain", this.#flush)
+    this.#onLag()
   }
 
   readonly #flush = (): void => {

@@ -44,6 +44,7 @@ function convert(schema: Json, inner: (schema: Json) => Json): Json {
   const types = [(schema.type as string | string[] | undefined) ?? typesOf(schema)].flat()
   const named = types.filter((type) => type !== "null")
   if (named.length === 1) out.type = named[0]
+  else if (named.length === 0 && types.length > 0) out.enum = [null]
   if ("const" in schema && schema.const !== null) out.enum = [schema.const]
   if (typeof schema.exclusiveMinimum === "number") Object.assign(out, { minimum: schema.exclusiveMinimum, exclusiveMinimum: true })
   if (typeof schema.exclusiveMaximum === "number") Object.assign(out, { maximum: schema.exclusiveMaximum, exclusiveMaximum: true })

@@ -1,6 +1,7 @@
 import Router from "@koa/router"
 import type { RouteDecl } from "@plugboard/sdk"
 import type { Context } from "koa"
+import { fail } from "../failures.ts"
 import type { RouteEntry } from "../registry.ts"
 import { compileValidator } from "../validate.ts"
 import { bodyReader } from "./body.ts"
@@ -81,12 +82,16 @@ function stemOf(path: string): string {
 
 function serve(entry: RouteEntry): ServedRoute {
   const { decl } = entry
-  const checkParams = decl.params && compileValidator(decl.params, "query")
+  const validate = decl.params && compileValidator(decl.params, "query")
   return {
     entry,
     decl,
     readBody: bodyReader(decl),
-    checkParams: checkParams ? (params) => checkParams(params, "path") : (params) => params,
+    checkParams(params) {
+      // No name of anything, in the database or on the disk, can hold it.
+      for (const name in params) if (params[name]?.includes("\0")) throw fail("not_found")
+      return validate ? validate(params, "path") : params
+    },
     checkQuery: decl.query ? textsChecker(decl.query, "query") : lastOfEach,
   }
 }

@@ -1,0 +1,46 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict"
+import { type ScratchHttp, scratchHttp } from "./scratch.test.ts"
+
+describe("the docs page", () => {
+  let room: ScratchHttp
+  before(async () => {
+    room = await scratchHttp({})
+  })
+  after(() => room.close())
+
+  it("is there for everyone, with and without a slash", async () => {
+    for (const path of ["/docs", "/docs/"]) {
+      const response = await fetch(room.url + path, { headers: { authorization: "Bearer nobody" } })
+      deepEqual([response.status, response.headers.get("content-type")], [200, "text/html; charset=utf-8"])
+      equal((await fetch(room.url + path, { method: "HEAD" })).status, 200)
+    }
+  })
+
+  it("loads from its own origin alone, and nothing that its policy forbids", async () => {
+    const response = await fetch(`${room.url}/docs`)
+    const html = await response.text()
+    const policy = response.headers.get("content-security-policy") ?? ""
+    for (const rule of ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"]) ok(policy.includes(rule))
+    ok(!/<script(?![^>]* src=)|\son\w+=|https?:\/\//.test(html))
+    for (const [, path] of html.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+      const asset = await fetch(room.url + path)
+      deepEqual([path, asset.status, asset.headers.get("x-content-type-options")], [path, 200, "nosniff"])
+      match(asset.headers.get("content-type") ?? "", /^text\/(css|javascript); charset=utf-8$/)
+      ok((await asset.arrayBuffer()).byteLength > 50)
+    }
+    match(html, /src="\/docs\/start\.js"/)
+  })
+
+  it("hands out no other file", async () => {
+    for (const name of ["package.json", "../package.json", "..%2fpackage.json", "index.html", "swagger-ui.js", "%2e%2e/%2e%2e/package.json"])
+      equal((await fetch(`${room.url}/docs/${name}`)).status, 404)
+  })
+
+  it("shows /v1/openapi.json, which any origin may read, and which is sent once", async () => {
+    const response = await fetch(`${room.url}/v1/openapi.json`)
+    deepEqual([response.status, response.headers.get("access-control-allow-origin"), response.headers.get("content-type")], [200, "*", "application/json; charset=utf-8"])
+    equal(((await response.json()) as { openapi: string }).openapi, "3.0.3")
+    equal((await fetch(`${room.url}/v1/openapi.json`, { headers: { "if-none-match": response.headers.get("etag") as string } })).status, 304)
+    equal((await fetch(`${room.url}/v1/openapi.json`, { method: "HEAD" })).status, 200)
+  })
+})

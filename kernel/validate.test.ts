@@ -1,0 +1,67 @@
+import { deepEqual, equal, ok } from "node:assert/strict"
+import { failureOf } from "@plugboard/sdk"
+import { type TSchema, Type } from "typebox"
+import { compileValidator } from "./validate.ts"
+
+const bodyOf = (schema: TSchema, value: unknown) => compileValidator(schema, "body")(value, "body")
+const wrongOf = (schema: TSchema, value: unknown) => {
+  try {
+    bodyOf(schema, value)
+  } catch (error) {
+    const failure = failureOf(error)
+    return { name: failure?.name, where: failure?.params.where, details: failure?.details }
+  }
+  return undefined
+}
+
+describe("a validator", () => {
+  it("fills defaults in, at every level", () => {
+    const schema = Type.Object({ a: Type.Integer({ default: 1 }), in: Type.Object({ b: Type.String({ default: "x" }) }, { default: {} }) })
+    deepEqual(bodyOf(schema, {}), { a: 1, in: { b: "x" } })
+  })
+
+  it("names the path, the rule and the type of what does not fit, and never the value", () => {
+    const schema = Type.Object({ list: Type.Array(Type.Object({ n: Type.Integer() })), kind: Type.Optional(Type.Enum(["a", "b"])) })
+    const details = (value: unknown) => wrongOf(schema, value)?.details
+    deepEqual(details({ list: [{ n: 1 }, { n: "secret" }] }), [{ path: "/list/1/n", rule: "type", message: "must be integer, not string" }])
+    deepEqual(details({}), [{ path: "/list", rule: "required", message: "is required" }])
+    deepEqual(details({ list: [], kind: "secret" }), [{ path: "/kind", rule: "enum", message: 'must be one of "a", "b"' }])
+    deepEqual(details([]), [{ path: "", rule: "type", message: "must be object, not array" }])
+    equal(wrongOf(schema, null)?.name, "kernel.invalid_request")
+  })
+
+  it("keeps unknown members of a body, and coerces nothing in it", () => {
+    const schema = Type.Object({ n: Type.Optional(Type.Integer()) })
+    deepEqual(bodyOf(schema, { other: { a: 1 } }), { other: { a: 1 } })
+    ok(wrongOf(schema, { n: "1" }))
+  })
+
+  it("takes null for absent, but for what may be null", () => {
+    const schema = Type.Object({
+      text: Type.Optional(Type.String()),
+      clear: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+      any: Type.Optional(Type.Unknown()),
+      count: Type.Integer({ default: 3 }),
+      list: Type.Optional(Type.Array(Type.Object({ text: Type.Optional(Type.String()) }))),
+      must: Type.String(),
+    })
+    deepEqual(bodyOf(schema, { text: null, clear: null, any: null, count: null, list: [{ text: null }], must: "x" }), { clear: null, any: null, count: 3, list: [{}], must: "x" })
+    deepEqual(wrongOf(schema, { must: null })?.details, [{ path: "/must", rule: "required", message: "is required" }])
+  })
+
+  it("takes only an object's own members", () => {
+    deepEqual(wrongOf(Type.Object({ toString: Type.String() }), {})?.details, [{ path: "/toString", rule: "required", message: "is required" }])
+    ok(wrongOf(Type.Object({ admin: Type.Boolean() }), Object.create({ admin: true })))
+  })
+
+  it("is compiled once per schema and mode", () => {
+    const schema = Type.Object({ n: Type.Optional(Type.Integer()) })
+    equal(compileValidator(schema, "body"), compileValidator(schema, "body"))
+    deepEqual(compileValidator(schema, "query")({ n: "1" }, "query"), { n: 1 })
+  })
+
+  it("knows formats", () => {
+    ok(wrongOf(Type.Object({ id: Type.String({ format: "uuid" }) }), { id: "x" }))
+    equal(wrongOf(Type.Object({ id: Type.String({ format: "uuid" }) }), { id: "0193a5b0-7000-7000-8000-000000000001" }), undefined)
+  })
+})

@@ -116,7 +116,6 @@ describe("bytes", () => {
   it("that are not there are 404", async () => deepEqual([(await get("gone")).status, (await get("folder")).status], [404, 404]))
 
   it("stop being read when the client leaves, and that is no failure", async () => {
-    const before = process.memoryUsage().rss
     for (let round = 0; round < 5; round += 1) {
       const socket = await room.open()
       socket.write("GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -125,7 +124,6 @@ describe("bytes", () => {
     }
     await new Promise((resolve) => setTimeout(resolve, 100))
     ok(!room.logs.some((line) => /"level":(40|50)/.test(line)), room.logs.join("\n"))
-    ok(process.memoryUsage().rss - before < 60_000_000)
     equal((await get("big")).text.length, 20_000_000)
   })
 })

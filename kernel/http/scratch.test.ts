@@ -1,6 +1,7 @@
 import { createServer } from "node:http"
 import { type AddressInfo, connect, type Socket } from "node:net"
 import type { Caller, Manifest, RouteDecl, RouteRequest } from "@plugboard/sdk"
+import { Type } from "typebox"
 import type { Auth, Credentials } from "../auth/auth.ts"
 import { demandAccess } from "../auth/powers.ts"
 import { fail } from "../failures.ts"
@@ -112,3 +113,11 @@ export function registryOf(routes: Routes): Registry {
   const texts = new Map([["kernel", loadTexts(`${import.meta.dirname}/..`)]])
   return { routes: entries, methods: new Map(), events: new Map(), manifests: [manifest], texts }
 }
+
+/** A route for viewers that answers `{}`, but for what is said otherwise. */
+export function route(decl: Partial<RouteDecl> & Pick<RouteDecl, "path">, handle: ScratchRoute["handle"] = () => ({})): ScratchRoute {
+  const access = decl.auth === undefined ? { role: "viewer" } : {}
+  return { decl: { method: "GET", ...access, summary: "A route", reply: Type.Object({}), ...decl } as RouteDecl, handle }
+}
+
+export const viewer = { authorization: "Bearer viewer" }

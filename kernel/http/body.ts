@@ -76,9 +76,10 @@ function hasBody(request: IncomingMessage): boolean {
   return request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0
 }
 
+/** `Object.values`, since `for … in` over fresh objects costs more than the parser did (tried: 1.0 against 0.1 us a small body). */
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false
   if (levels === 0) return true
-  for (const key in value) if (isDeeper((value as Record<string, unknown>)[key], levels - 1)) return true
+  for (const member of Array.isArray(value) ? value : Object.values(value)) if (isDeeper(member, levels - 1)) return true
   return false
 }

@@ -6,8 +6,15 @@ type OpenAi = Host<typeof manifest>
 
 /** Turns statuses and errors into the failures of the SDK, with the provider's own words and never with the key. */
 export function createFailures(host: OpenAi) {
-  const make = (name: ProviderErrorName, provider: string, reason: string, options: FailOptions = {}) =>
-    host.fail(name, { provider, reason }, options)
+  const make = (name: ProviderErrorName, provider: string, reason: string, options: FailOptions = {}) => host.fail(name, { provider, reason }, options)
+
+  /** For what the network did. An abort stays an abort. */
+  function ofNetwork(provider: string, error: unknown) {
+    const failure = failureOf(error)
+    if (!failure?.name.startsWith("kernel.egress_")) return error
+    if (failure.name === "kernel.egress_timeout") return make("provider_timeout", provider, `silent for ${failure.params.ms} ms`, { cause: error })
+    return make("provider_network", provider, String(failure.params.reason), { cause: error })
+  }
 
   return {
     make,
@@ -22,12 +29,13 @@ export function createFailures(host: OpenAi) {
       const known = typeof error === "string" ? { message: error } : error
       return make(nameOf(Number(known.code) || 500, known), provider, withoutKey(known.message ?? "an error in the stream", apiKey).slice(0, 1_000))
     },
-    /** For what the network did. An abort stays an abort. */
-    ofNetwork(provider: string, error: unknown) {
+    ofNetwork,
+    withoutKey,
+    /** The same, once something has come: whatever ended the connection, what came is not the whole. */
+    inMidAnswer(provider: string, error: unknown) {
       const failure = failureOf(error)
-      if (!failure?.name.startsWith("kernel.egress_")) return error
-      if (failure.kind === "AGENT_TIMEOUT") return make("provider_timeout", provider, `no answer within ${failure.params.ms} ms`, { cause: error })
-      return make("provider_network", provider, String(failure.params.reason), { cause: error })
+      if (failure?.name !== "kernel.egress_failed") return ofNetwork(provider, error)
+      return make("provider_broken_stream", provider, `the connection ended in mid-answer (${failure.params.reason})`, { cause: error })
     },
   }
 }
@@ -50,13 +58,20 @@ function errorIn(body: string): WireError {
     return typeof error === "string" ? { message: error } : (error ?? {})
   } catch {
     // A proxy in between answers in HTML or plain text.
-    return { message: body.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim().slice(0, 200) || undefined }
+    return {
+      message:
+        body
+          .replace(/<[^>]*>/g, " ")
+          .replace(/\s+/g, " ")
+          .trim()
+          .slice(0, 200) || undefined,
+    }
   }
 }
 
 /** Some providers repeat the key, or its ends, in their complaint about it. */
 function withoutKey(text: string, apiKey: string): string {
-  const masked = apiKey.length >= 8 ? text.replaceAll(apiKey, "***") : text
+  const masked = apiKey.length >= 4 ? text.replaceAll(apiKey, "***") : text
   return masked.replace(/\b(sk|gsk|xai)-[\w*-]{6,}/g, "***")
 }
 

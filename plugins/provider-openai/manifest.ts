@@ -1,4 +1,4 @@
-import { defineManifest, ProviderTypes, type ProviderErrorName, providerErrors } from "@plugboard/sdk"
+import { defineManifest, type ProviderErrorName, ProviderTypes, providerErrors } from "@plugboard/sdk"
 import { Type } from "typebox"
 
 const reason = Type.Object({ provider: Type.String(), reason: Type.String() })

@@ -2,7 +2,7 @@ import type { ContentPart, Delta, LlmRequest, ModelMessage, Usage } from "@plugb
 
 // OpenAI's chat completions on the wire. Source: the public API reference, "Create chat completion" and "The chat completion chunk object".
 
-export interface WireUsage {
+interface WireUsage {
   prompt_tokens?: number
   completion_tokens?: number
   prompt_tokens_details?: { cached_tokens?: number } | null
@@ -31,12 +31,17 @@ export interface WireError {
   code?: string | number | null
 }
 
-export function requestBody(request: LlmRequest): string {
+/** OpenAI's own newer models refuse `max_tokens`; most of its kin know nothing else. */
+function limitField(baseUrl: string): "max_completion_tokens" | "max_tokens" {
+  return /^https:\/\/[^/]*\.(openai|azure)\.com(:\d+)?\//i.test(`${baseUrl}/`) ? "max_completion_tokens" : "max_tokens"
+}
+
+export function requestBody(request: LlmRequest, baseUrl: string): string {
   return JSON.stringify({
     model: request.model,
     messages: request.messages.map(wireMessage),
     ...(request.tools?.length && { tools: request.tools.map((tool) => ({ type: "function", function: tool })) }),
-    ...(request.maxTokens && { max_completion_tokens: request.maxTokens }),
+    ...(request.maxTokens && { [limitField(baseUrl)]: request.maxTokens }),
     ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.responseFormat && { response_format: request.responseFormat }),
     ...(request.stream && { stream: true, stream_options: { include_usage: true } }),
@@ -72,7 +77,13 @@ export function readAnswer(answer: WireAnswer, out: Delta[]): void {
 }
 
 function toolDelta(call: WireToolCall, at: number): Delta {
-  return { type: "tool", index: call.index ?? at, ...(call.id && { id: call.id }), ...(call.function?.name && { name: call.function.name }), arguments: call.function?.arguments ?? "" }
+  return {
+    type: "tool",
+    index: call.index ?? at,
+    ...(call.id && { id: call.id }),
+    ...(call.function?.name && { name: call.function.name }),
+    arguments: call.function?.arguments ?? "",
+  }
 }
 
 function usageOf(usage: WireUsage): Usage {

@@ -13,6 +13,14 @@ interface Case {
   request?: Partial<Call>
 }
 
+/** mocha's globals, as far as they are needed: other runners have the same. */
+interface SuiteGlobals {
+  describe(title: string, suite: () => void): void
+  it(title: string, test: () => void | Promise<void>): void
+  before(work: () => Promise<void>): void
+  after(work: () => Promise<void>): void
+}
+
 export interface ProviderConformanceOptions {
   /** The plugin that contributes the type, as `testGateway` takes it. */
   plugin: Plugin | { plugin: Plugin; folder: string }
@@ -36,6 +44,7 @@ export interface ProviderConformanceOptions {
  * Needs the package `plugboard` beside `@plugboard/sdk`, and a provider (or one that a test made up) that answers.
  */
 export function providerConformance(options: ProviderConformanceOptions): void {
+  const { describe, it, before, after } = globalThis as unknown as SuiteGlobals
   describe(`provider type ${options.type}`, () => {
     let gateway: TestGateway
     let type: ProviderType
@@ -44,7 +53,7 @@ export function providerConformance(options: ProviderConformanceOptions): void {
       connection = await options.connection()
       ;({ gateway, type } = await startProviderType(options))
     })
-    after(() => gateway?.close())
+    after(async () => gateway?.close())
 
     const chat = (request: LlmRequest, signal = AbortSignal.timeout(30_000), to = connection) => type.chat(to, request, signal)
     const asked = (more: Partial<Call> = {}, stream = true): LlmRequest => ({ ...options.request, ...more, stream })

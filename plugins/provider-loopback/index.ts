@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises"
+import { setImmediate as breath, setTimeout as sleep } from "node:timers/promises"
 import { type Delta, definePlugin, type ProviderType, ProviderTypes } from "@plugboard/sdk"
 import { manifest } from "./manifest.ts"
 import { scriptFor, usageOf } from "./script.ts"
@@ -12,13 +12,15 @@ export default definePlugin(manifest, (host) => {
     async *chat(_, request, signal) {
       const { pieces, pauseMs, finish, fails } = scriptFor(request)
       const said: Delta[] = []
-      for (const piece of pieces) {
+      signal.throwIfAborted()
+      for (const [at, piece] of pieces.entries()) {
         if (pauseMs > 0) await sleep(pauseMs, undefined, { signal })
-        signal.throwIfAborted()
+        // Without it a long answer holds the event loop, and no abort gets through.
+        else if (at % 64 === 63) await breath(undefined, { signal })
         said.push(piece)
         yield [piece]
       }
-      if (fails) throw host.fail(fails as keyof typeof manifest.errors, {})
+      if (fails) throw host.fail(fails, {})
       yield [
         { type: "usage", usage: usageOf(request, said) },
         { type: "finish", reason: finish },

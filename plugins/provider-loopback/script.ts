@@ -6,16 +6,16 @@ export interface Script {
   pauseMs: number
   finish: "stop" | "tool_calls"
   /** Name of the failure that comes after the pieces. */
-  fails?: string
+  fails?: (typeof failures)[keyof typeof failures]
 }
 
-const failures: Readonly<Record<string, string>> = {
+const failures = {
   auth: "provider_auth",
   rate: "provider_rate_limited",
   overloaded: "provider_overloaded",
   network: "provider_network",
   context: "provider_context_length",
-}
+} as const
 
 const introduction = "This is Plugboard's offline loopback provider; no model was asked."
 
@@ -29,13 +29,15 @@ export function scriptFor(request: LlmRequest): Script {
   switch (command) {
     case "say":
       return say(rest)
-    case "think":
-      return { ...say(`${introduction} I have thought about it.`), pieces: [...words(rest).map((word): Delta => ({ type: "thinking", text: word })), ...say("I have thought about it.").pieces] }
+    case "think": {
+      const said = say("I have thought about it.")
+      return { ...said, pieces: [...words(rest).map((word): Delta => ({ type: "thinking", text: word })), ...said.pieces] }
+    }
     case "long":
-      return say(Array.from({ length: bounded(rest, 100_000) }, (_, index) => `word${index}`).join(" "))
+      return say(counted(rest, 100_000))
     case "slow": {
       const [count = "", pause = ""] = rest.split(/\s+/)
-      return { ...say(Array.from({ length: bounded(count, 10_000) }, (_, index) => `word${index}`).join(" ")), pauseMs: bounded(pause, 10_000) }
+      return { ...say(counted(count, 10_000)), pauseMs: bounded(pause, 10_000) }
     }
     case "fail":
       return failing(rest)
@@ -67,8 +69,7 @@ function say(text: string): Script {
 /** `/fail KIND` at once, `/fail KIND N` after N words. */
 function failing(rest: string): Script {
   const [kind = "", after = "0"] = rest.split(/\s+/)
-  const pieces = say(Array.from({ length: bounded(after, 1_000) }, (_, index) => `word${index}`).join(" ")).pieces
-  return { pieces, pauseMs: 0, finish: "stop", fails: failures[kind] ?? "provider_overloaded" }
+  return { ...say(counted(after, 1_000)), fails: kind in failures ? failures[kind as keyof typeof failures] : failures.overloaded }
 }
 
 /** `/tool NAME {"json": …}`: says so, then calls it, when the tool is on offer. */
@@ -78,6 +79,11 @@ function calling(rest: string, request: LlmRequest): Script {
   const fragments = (given || "{}").match(/[\s\S]{1,8}/g) ?? ["{}"]
   const call = fragments.map((fragment, at): Delta => ({ type: "tool", index: 0, ...(at === 0 && { id: "call_1", name }), arguments: fragment }))
   return { pieces: [...say("Let me look.").pieces, ...call], pauseMs: 0, finish: "tool_calls" }
+}
+
+/** `word0 word1 …` */
+function counted(text: string, most: number): string {
+  return Array.from({ length: bounded(text, most) }, (_, index) => `word${index}`).join(" ")
 }
 
 function words(text: string): string[] {

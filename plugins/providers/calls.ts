@@ -1,4 +1,4 @@
-import { type Caller, failureOf, type Host, type PointUsers, type ProviderConnection, type ProvidersService, type ProviderType } from "@plugboard/sdk"
+import { type Caller, type Delta, failureOf, type Host, type LlmRequest, type PointUsers, type ProviderConnection, type ProvidersService, type ProviderType } from "@plugboard/sdk"
 import { keyField } from "./change.ts"
 import type { manifest } from "./manifest.ts"
 import { seedOffline } from "./seed.ts"
@@ -8,80 +8,96 @@ type Providers = Host<typeof manifest>
 
 interface Known {
   row: ProviderRow
-  /** Undefined while no active plugin brings its type. */
-  type: ProviderType | undefined
-  connection: ProviderConnection
+  /** Clear text. */
+  apiKey: string
 }
 
-/** Calls to providers by name. A warm call touches neither the database nor the key: both are in the tenant's cache. */
+const modelsMs = 15_000
+const verifyMs = 30_000
+/** Models that make pictures and films cannot say a word. Source: wire contract, http-core 6. */
+const media = /^(dall-e|gpt-image|imagen|veo|sora|stable-diffusion|flux)/i
+
+/** Calls to providers by name. A warm call touches neither the database nor the seal: row and key are in the tenant's cache. Types are looked up each time, for they come and go. */
 export function createCalls(host: Providers, types: PointUsers<ProviderType>) {
-  async function open(caller: Caller, row: ProviderRow): Promise<Known> {
-    const type = types.get(row.provider_type)
-    const apiKey = row.api_key === null ? "" : await host.secrets.open(caller, keyField(row.id), row.api_key)
-    return { row, type, connection: { name: row.name, baseUrl: row.api_base ?? type?.defaultBaseUrl ?? "", apiKey, settings: row.settings } }
-  }
-  const shared = { max: 5_000, ttlMs: 300_000, changedBy: ["providers.changed"] }
+  const shared = { ttlMs: 300_000, changedBy: ["providers.changed"] }
   const known = host.cache<Known | null>({
     ...shared,
+    max: 5_000,
     async load(caller, name) {
       const row = await findProvider(host.db.for(caller), name)
-      return row && open(caller, row)
+      return row && { row, apiKey: await openKey(caller, row) }
     },
   })
-  const first = host.cache<{ provider: string; model: string } | null>({ ...shared, load: findFallback })
+  const enabled = host.cache<readonly ProviderRow[]>({ ...shared, max: 1_000, load: (caller) => enabledProviders(host.db.for(caller)) })
+
+  async function openKey(caller: Caller, row: ProviderRow): Promise<string> {
+    if (row.api_key === null) return ""
+    try {
+      return await host.secrets.open(caller, keyField(row.id), row.api_key)
+    } catch (error) {
+      throw host.fail("unreadable_key", { provider: row.name }, { cause: error })
+    }
+  }
+
+  function connect(row: ProviderRow, apiKey: string): { type: ProviderType; connection: ProviderConnection } {
+    const type = types.get(row.provider_type)
+    if (!type) throw host.fail("type_missing", { provider: row.name, type: row.provider_type })
+    return { type, connection: { name: row.name, baseUrl: row.api_base ?? type.defaultBaseUrl, apiKey, settings: row.settings } }
+  }
 
   /** With a key before one that works without: an offline provider is for a tenant that has nothing else. */
-  async function findFallback(caller: Caller): Promise<{ provider: string; model: string } | null> {
-    let rows = await enabledProviders(host.db.for(caller))
+  async function fallback(caller: Caller): Promise<{ provider: string; model: string } | null> {
+    let rows = await enabled.get(caller, "")
     if (rows.length === 0 && (await seedOffline(host, types, caller))) rows = await enabledProviders(host.db.for(caller))
     const usable = rows.filter((row) => types.get(row.provider_type))
     const row = usable.find((one) => one.api_key !== null) ?? usable[0]
     return row ? { provider: row.name, model: modelOf(row, types.get(row.provider_type) as ProviderType) } : null
   }
 
-  async function demand(caller: Caller, name: string): Promise<{ type: ProviderType; connection: ProviderConnection }> {
-    const found = await known.get(caller, name)
-    if (!found) throw host.fail("unknown_provider", { provider: name })
-    if (!found.row.enabled) throw host.fail("provider_disabled", { provider: name })
-    if (!found.type) throw host.fail("unsupported_type", { type: found.row.provider_type, known: types.entries().map(([type]) => type).join(", ") })
-    return { type: found.type, connection: found.connection }
-  }
-
   const service: ProvidersService = {
-    fallback: (caller) => first.get(caller, ""),
+    fallback,
     async defaultModel(caller, provider) {
       const found = await known.get(caller, provider)
-      return found?.row.enabled && found.type ? modelOf(found.row, found.type) : null
+      const type = found?.row.enabled ? types.get(found.row.provider_type) : undefined
+      return found && type ? modelOf(found.row, type) : null
     },
-    async *chat(caller, provider, request, signal) {
-      const { type, connection } = await demand(caller, provider)
+    async *chat(caller: Caller, provider: string, request: LlmRequest, signal: AbortSignal): AsyncIterable<readonly Delta[]> {
+      const found = await known.get(caller, provider)
+      if (!found) throw host.fail("unknown_provider", { provider: provider.slice(0, 100) })
+      if (!found.row.enabled) throw host.fail("provider_disabled", { provider })
+      const { type, connection } = connect(found.row, found.apiKey)
       yield* type.chat(connection, request, signal)
     },
+  }
+
+  /** Asks a provider; whatever goes wrong is told in words, never with the key. */
+  async function asking<T>(caller: Caller, row: ProviderRow, ask: (type: ProviderType, connection: ProviderConnection) => Promise<T>): Promise<{ answer: T } | { reason: string }> {
+    let apiKey = ""
+    try {
+      apiKey = await openKey(caller, row)
+      const { type, connection } = connect(row, apiKey)
+      return { answer: await ask(type, connection) }
+    } catch (error) {
+      const reason = reasonOf(error, row)
+      return { reason: apiKey === "" ? reason : reason.replaceAll(apiKey, "***") }
+    }
   }
 
   return {
     service,
     /** The list, or an empty one with the reason; never an error for a provider that does not answer. */
     async models(caller: Caller, row: ProviderRow) {
-      try {
-        const { type, connection } = await open(caller, row)
-        if (!type) throw host.fail("unsupported_type", { type: row.provider_type, known: types.entries().map(([name]) => name).join(", ") })
+      const outcome = await asking(caller, row, async (type, connection) => {
         if (!type.keyless && connection.apiKey === "") return { models: [], warning: "no API key" }
-        return { models: await type.models(connection, AbortSignal.timeout(15_000)) }
-      } catch (error) {
-        return { models: [], warning: reasonOf(error) }
-      }
+        return { models: await type.models(connection, AbortSignal.timeout(modelsMs)) }
+      })
+      return "answer" in outcome ? outcome.answer : { models: [], warning: outcome.reason }
     },
     async verify(caller: Caller, row: ProviderRow, model: string | undefined) {
       if (!row.enabled) return { valid: false, error: `provider ${row.name} is disabled` }
-      try {
-        const { type, connection } = await open(caller, row)
-        if (!type) return { valid: false, error: `no active plugin brings the type ${row.provider_type}` }
-        await type.verify(connection, model || undefined, AbortSignal.timeout(30_000))
-        return { valid: true }
-      } catch (error) {
-        return { valid: false, error: reasonOf(error) }
-      }
+      if (model && media.test(model)) return { valid: true, note: "a model for pictures or films; it is not asked" }
+      const outcome = await asking(caller, row, (type, connection) => type.verify(connection, model || undefined, AbortSignal.timeout(verifyMs)))
+      return "answer" in outcome ? { valid: true } : { valid: false, error: outcome.reason }
     },
   }
 }
@@ -91,9 +107,11 @@ function modelOf(row: ProviderRow, type: ProviderType): string {
   return typeof own === "string" && own !== "" ? own : type.defaultModel
 }
 
-/** The provider's own words where there are some. Provider types keep keys out of them. */
-function reasonOf(error: unknown): string {
+/** The provider's own words where there are some; this plugin's failures in plain ones. */
+function reasonOf(error: unknown, row: ProviderRow): string {
   const failure = failureOf(error)
+  if (failure?.name === "providers.type_missing") return `no active plugin brings the type ${row.provider_type}`
+  if (failure?.name === "providers.unreadable_key") return "the stored key cannot be read with this gateway's encryption key; set it again"
   if (failure) return failure.text ?? String(failure.params.reason ?? failure.name)
   return (error as Error).name === "TimeoutError" ? "it did not answer in time" : (error as Error).message
 }

@@ -6,18 +6,37 @@ import { deleteProvider, findProvider, insertProvider, lockProvider, nameIsTaken
 
 type Providers = Host<typeof manifest>
 const slug = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
+const uuidLike = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const mask = "***"
 
 /** Writes to providers. The call does not contact the provider. */
 export function createChanges(host: Providers, types: PointUsers<ProviderType>) {
   async function check(provider: Pick<Written, "name" | "provider_type" | "api_base">): Promise<void> {
-    if (!slug.test(provider.name)) throw host.fail("bad_name", { name: provider.name })
+    // A name that looks like an id could not be told from one.
+    if (!slug.test(provider.name) || uuidLike.test(provider.name)) throw host.fail("bad_name", { name: provider.name })
     if (!types.get(provider.provider_type)) {
-      throw host.fail("unsupported_type", { type: provider.provider_type, known: types.entries().map(([type]) => type).join(", ") })
+      throw host.fail("unsupported_type", {
+        type: provider.provider_type,
+        known: types
+          .entries()
+          .map(([type]) => type)
+          .join(", "),
+      })
     }
     if (provider.api_base === null) return
-    if (!/^https?:\/\/./i.test(provider.api_base) || !URL.canParse(provider.api_base)) throw host.fail("bad_base", { base: provider.api_base.slice(0, 200) })
+    // Paths are put behind it, and keys stand in headers only.
+    if (!/^https?:\/\/[^?#]+$/i.test(provider.api_base) || !URL.canParse(provider.api_base))
+      throw host.fail("bad_base", { base: provider.api_base.replace(/[?#].*$/s, "").slice(0, 200) })
     await host.http.check(provider.api_base)
+  }
+
+  /** Sealed; undefined keeps the stored one. */
+  async function sealedKey(caller: Caller, id: string, given: string | undefined): Promise<string | undefined> {
+    const key = given?.trim()
+    if (!key || key === mask) return undefined
+    // One that does not fit into a header would fail at the first call, in an error that repeats it.
+    if (!/^[\x21-\x7e]+$/.test(key)) throw host.fail("bad_key", {})
+    return host.secrets.seal(caller, keyField(id), key)
   }
 
   const told = (tx: Tx, action: string, provider: Pick<ProviderRow, "id" | "name" | "provider_type">) => {
@@ -34,14 +53,14 @@ export function createChanges(host: Providers, types: PointUsers<ProviderType>) 
   return {
     demand,
     async create(caller: Caller, input: Static<typeof NewProvider>): Promise<ProviderRow> {
-      if (input.api_key === mask) throw host.fail("masked_key", {})
+      if (input.api_key?.trim() === mask) throw host.fail("masked_key", {})
       const id = randomUUIDv7()
       const written: Written = {
         name: input.name,
         display_name: input.display_name || null,
         provider_type: input.provider_type,
         api_base: baseOf(input.api_base),
-        api_key: input.api_key ? await host.secrets.seal(caller, keyField(id), input.api_key) : null,
+        api_key: (await sealedKey(caller, id, input.api_key)) ?? null,
         enabled: input.enabled ?? true,
         settings: input.settings ?? {},
       }
@@ -54,13 +73,13 @@ export function createChanges(host: Providers, types: PointUsers<ProviderType>) 
       })
     },
     async update(caller: Caller, ref: string, input: Static<typeof ProviderChange>): Promise<void> {
-      const { id } = await demand(caller, ref)
-      const key = input.api_key && input.api_key !== mask ? await host.secrets.seal(caller, keyField(id), input.api_key) : undefined
-      const present = await demand(caller, id)
+      const present = await demand(caller, ref)
+      const { id } = present
+      const key = await sealedKey(caller, id, input.api_key)
       await check(merged(present, input, key))
       await host.db.for(caller).transaction(async (tx) => {
         const locked = await lockProvider(tx, id)
-        if (!locked) throw host.fail("unknown_provider", { provider: ref })
+        if (!locked) throw host.fail("unknown_provider", { provider: ref.slice(0, 100) })
         const written = merged(locked, input, key)
         if (written.name !== locked.name) {
           if (await nameIsTaken(tx, written.name)) throw host.fail("name_taken", { name: written.name })
@@ -72,7 +91,7 @@ export function createChanges(host: Providers, types: PointUsers<ProviderType>) 
     async remove(caller: Caller, ref: string): Promise<void> {
       const provider = await demand(caller, ref)
       await host.db.for(caller).transaction(async (tx) => {
-        await deleteProvider(tx, provider.id)
+        if (!(await deleteProvider(tx, provider.id))) throw host.fail("unknown_provider", { provider: ref.slice(0, 100) })
         told(tx, "provider.deleted", provider)
       })
     },

@@ -1,4 +1,4 @@
-import { definePlugin, pageOf, type PointUsers, Providers, type ProviderType, ProviderTypes } from "@plugboard/sdk"
+import { definePlugin, type PointUsers, Providers, type ProviderType, ProviderTypes, pageOf } from "@plugboard/sdk"
 import { createCalls } from "./calls.ts"
 import { createChanges } from "./change.ts"
 import { manifest } from "./manifest.ts"
@@ -20,6 +20,7 @@ export default definePlugin(manifest, (host) => {
     routes: {
       list: async ({ query, caller }) => {
         const { limit, offset } = pageOf(query, 1_000)
+        await calls.service.fallback(caller)
         return { providers: (await listProviders(host.db.for(caller), limit, offset)).map((row) => shown(row, types)) }
       },
       create: async ({ body, caller }) => shown(await changes.create(caller, body), types),
@@ -45,7 +46,8 @@ export default definePlugin(manifest, (host) => {
     },
     start: () =>
       host.eachTenant(async (caller) => {
-        if (caller.tenantSlug === "master") await seedFromEnvironment(host, types, caller)
+        if (caller.tenantSlug !== "master") return
+        await seedFromEnvironment(host, types, caller)
         await calls.service.fallback(caller)
       }),
   }

@@ -13,7 +13,10 @@ export async function seedFromEnvironment(host: Providers, types: PointUsers<Pro
     const key = host.environment(environment)
     if (variable === undefined || key === undefined) continue
     const id = randomUUIDv7()
-    const name = variable.replace(/_API_KEY$/, "").toLowerCase().replaceAll("_", "-")
+    const name = variable
+      .replace(/_API_KEY$/, "")
+      .toLowerCase()
+      .replaceAll("_", "-")
     await insert(host, caller, { id, name, type, key: await host.secrets.seal(caller, keyField(id), key) })
   }
 }

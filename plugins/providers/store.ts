@@ -63,8 +63,9 @@ export async function nameIsTaken(db: Queries, name: string): Promise<boolean> {
   return (await db.maybeOne(sql.type(row(Type.Object({ id: Type.String() })))`SELECT id FROM providers.providers WHERE name = ${name}`)) !== null
 }
 
-export async function deleteProvider(db: Queries, id: string): Promise<void> {
-  await db.query(sql.type(row(Type.Object({})))`DELETE FROM providers.providers WHERE id = ${id}`)
+/** False when it is gone already. */
+export async function deleteProvider(db: Queries, id: string): Promise<boolean> {
+  return (await db.maybeOne(sql.type(row(Type.Object({ id: Type.String() })))`DELETE FROM providers.providers WHERE id = ${id} RETURNING id`)) !== null
 }
 
 export async function hasAnyProvider(db: Queries): Promise<boolean> {

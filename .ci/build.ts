@@ -15,7 +15,7 @@ if (process.argv[2] !== "sdk") {
   compile(".ci/tsconfig.build.json", "dist")
   copyData()
   copyDocsAssets()
-  await buildTemplate(join(root, "dist", "kernel", "db", "embedded", "database-template.tar.gz"))
+  await buildTemplate(join(root, "dist", "kernel", "db", "embedded"))
 }
 
 function compile(project: string, out: string): void {

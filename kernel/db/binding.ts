@@ -1,4 +1,4 @@
-import type { Driver, DriverClient, DriverFactory } from "@slonik/driver"
+import type { DriverQueryResult } from "@slonik/driver"
 
 /** Names of the two roles that queries run as, beside the owner. They carry the database's id, since roles belong to the whole server. */
 export interface Roles {
@@ -9,6 +9,10 @@ export interface Roles {
 /** Whose query it is: `owner` for migrations and the job queue, `kernel` for the kernel's tables, `app` with a tenant (or none) for plugins. */
 export type Who = "owner" | "kernel" | `app:${string}`
 
+/** Statement names that ask for something else than a plan: a text of several statements (the job queue's own), and one that may take as long as it needs (a migration). */
+export const scriptName = "script"
+export const unlimitedName = "unlimited"
+
 /**
  * slonik hands a query's statement name down to the driver and nothing else, so the binding travels in it: `who|statement`.
  * An empty statement: not prepared under a name.
@@ -17,79 +21,127 @@ export function boundName(who: Who, statement: string): string {
   return `${who}|${statement}`
 }
 
-/** Statement name of a text that holds several statements: the job queue's own. The embedded driver knows it; a server gets such a text on a connection of its own. */
-export const scriptName = "script"
+/** A connection of the protocol, one statement at a time. */
+export interface Wire {
+  /** `statement` is empty, one of the two above, or the name to prepare the text under. */
+  send(text: string, values: readonly unknown[], statement: string): Promise<DriverQueryResult>
+  /** I: idle; T: in a transaction; E: in one that has failed. */
+  status(): string
+  /** True behind a pooler, which hands each transaction to another server connection. */
+  pooled: boolean
+}
 
 export interface BindingOptions {
   roles: Roles
-  /** True when a pooler hands each transaction to another server connection: then every query has a transaction, and its binding, of its own. */
-  pooled: boolean
   onStatement(text: string): void
+  statementTimeoutMs: number
 }
 
 const unbound = ""
+const idle = "I"
+const failed = "E"
+/** One statement for role and tenant. A role that is `none` is the one that has logged in. */
+const bindText = "SELECT set_config('role', $1, $3), set_config('plugboard.tenant', $2, $3)"
+/** Behind a pooler nothing else of a connection is ours either. */
+const bindPooledText = `${bindText}, set_config('TimeZone', 'UTC', true), set_config('statement_timeout', $4, true)`
 
 /**
- * Puts each query of a driver under the role and tenant that its name asks for. A binding is made when it differs from the connection's last one, by one more statement.
+ * Puts each query of a connection under the role and tenant that its name asks for. A binding is made when it differs from the connection's last one, by one more statement.
  * After an error, a time-out or a rollback the connection counts as unbound: a rollback silently reverts a binding that was made inside its transaction.
+ * Behind a pooler each query has a transaction, and its binding, of its own.
  */
-export function withBinding(factory: DriverFactory, options: BindingOptions): DriverFactory {
-  return async (configuration) => {
-    const driver = await factory(configuration)
-    const bound: Driver = { createClient: async () => bindClient(await driver.createClient(), options) }
-    return bound
-  }
-}
-
-function bindClient(client: DriverClient, { roles, pooled, onStatement }: BindingOptions): DriverClient {
+export function bindConnection(wire: Wire, { roles, onStatement, statementTimeoutMs }: BindingOptions) {
   let current: string = unbound
-  let inTransaction = false
   let boundInside = false
-  const bind = async (who: string, local: boolean) => {
+  let generation = 0
+  let turn: Promise<unknown> = Promise.resolve()
+
+  async function bind(who: string): Promise<void> {
+    const local = wire.pooled || wire.status() !== idle
     const colon = who.indexOf(":")
     const role = who === "owner" ? "none" : who === "kernel" ? roles.kernel : roles.app
     const tenant = colon < 0 ? "" : who.slice(colon + 1)
-    onStatement(bindText)
-    await client.query(bindText, [role, tenant, local], pooled ? undefined : { name: "bind" })
+    current = unbound
+    const text = wire.pooled ? bindPooledText : bindText
+    onStatement(text)
+    await wire.send(text, wire.pooled ? [role, tenant, true, String(statementTimeoutMs)] : [role, tenant, local], wire.pooled ? "" : "bind")
     current = who
     boundInside ||= local
   }
-  /** START TRANSACTION, COMMIT and ROLLBACK come from slonik without a name. */
-  const control = async (text: string) => {
+
+  /** START TRANSACTION, COMMIT, ROLLBACK and savepoints come from slonik without a name. */
+  async function control(text: string): Promise<DriverQueryResult> {
+    const commits = text.startsWith("COMMIT")
+    if (commits && wire.status() === failed) {
+      await control("ROLLBACK")
+      throw new Error("a statement of the transaction had failed, which was passed over; nothing was stored")
+    }
     if (text.startsWith("ROLLBACK")) current = unbound
-    const result = await client.query(text)
-    inTransaction = text.startsWith("START")
+    onStatement(text)
+    const result = await wire.send(text, [], "")
     // What was bound inside is over with the transaction; what was bound before it stands again.
-    if (text.startsWith("COMMIT") && boundInside) current = unbound
-    boundInside = false
+    if (commits && boundInside) current = unbound
+    if (wire.status() === idle) boundInside = false
     return result
   }
-  return {
-    ...client,
-    async query(text, values, queryOptions) {
-      onStatement(text)
-      const bar = queryOptions?.name?.indexOf("|") ?? -1
-      if (bar < 0 || queryOptions?.name === undefined) return control(text)
-      const who = queryOptions.name.slice(0, bar)
-      const statement = pooled ? "" : queryOptions.name.slice(bar + 1)
-      const alone = pooled && !inTransaction
-      try {
-        if (alone) await client.query("START TRANSACTION")
-        if (who !== current) await bind(who, pooled || inTransaction)
-        const result = await client.query(text, values, statement === "" ? undefined : { name: statement })
-        if (alone) {
-          await client.query("COMMIT")
-          current = unbound
-        }
-        return result
-      } catch (error) {
-        current = unbound
-        if (alone) await client.query("ROLLBACK").catch(() => undefined)
-        throw error
+
+  async function ask(who: string, statement: string, text: string, values: readonly unknown[]): Promise<DriverQueryResult> {
+    if (who !== current) await bind(who)
+    onStatement(text)
+    if (statement === "" || statement === scriptName || statement === unlimitedName) return wire.send(text, values, statement)
+    // A plan that is kept under a name belongs to one server connection; behind a pooler the next query may have another.
+    return wire.send(text, values, wire.pooled ? "" : generation > 0 ? `${statement}_${generation}` : statement)
+  }
+
+  async function alone(who: string, statement: string, text: string, values: readonly unknown[]): Promise<DriverQueryResult> {
+    await wire.send("START TRANSACTION", [], "")
+    try {
+      const result = await ask(who, statement, text, values)
+      await wire.send("COMMIT", [], "")
+      return result
+    } catch (error) {
+      await wire.send("ROLLBACK", [], "").catch(() => undefined)
+      throw error
+    } finally {
+      current = unbound
+    }
+  }
+
+  async function query(text: string, values: readonly unknown[], name: string | undefined): Promise<DriverQueryResult> {
+    const bar = name?.indexOf("|") ?? -1
+    try {
+      if (bar < 0 || name === undefined) return await control(text)
+      const who = name.slice(0, bar)
+      const statement = name.slice(bar + 1)
+      if (wire.pooled && wire.status() === idle) {
+        // A script may hold transactions of its own. It is the owner's, as is a connection on which everything else was bound for one transaction.
+        return await (statement === scriptName ? wire.send(text, values, statement) : alone(who, statement, text, values))
       }
-    },
+      try {
+        return await ask(who, statement, text, values)
+      } catch (error) {
+        if (!isStalePlan(error)) throw error
+        generation += 1
+        current = unbound
+        if (wire.status() !== idle) throw error
+        return await ask(who, statement, text, values)
+      }
+    } catch (error) {
+      current = unbound
+      throw error
+    }
+  }
+
+  /** One after another: a query that nobody awaited must not slip between another one's binding and its text. */
+  return (text: string, values: readonly unknown[] = [], name?: string): Promise<DriverQueryResult> => {
+    const mine = turn.then(() => query(text, values, name))
+    turn = mine.catch(() => undefined)
+    return mine
   }
 }
 
-/** One statement for role and tenant. A role that is `none` is the one that has logged in. */
-const bindText = "SELECT set_config('role', $1, $3), set_config('plugboard.tenant', $2, $3)"
+/** A migration has changed a table under a prepared statement, or somebody has dropped it: it must be prepared anew. */
+function isStalePlan(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string }
+  return code === "26000" || (code === "0A000" && /cached plan/.test(message ?? ""))
+}

@@ -10,7 +10,7 @@ import type { CommittedEvent, Database } from "./database.ts"
 import { openDatabase } from "./open.ts"
 import { type Scratch, scratchDatabase } from "./scratch.ts"
 
-const kernelGlobals = ["tenants", "members", "api_keys", "pairings", "outbox", "migrations"]
+const kernelGlobals = ["tenants", "members", "api_keys", "pairings", "plugins", "consents", "outbox", "migrations"]
 const Note = Type.Object({ text: Type.String() })
 const Nothing = Type.Object({})
 const caller = (tenantId: string): Caller => ({ tenantId, tenantSlug: "", userId: "ana", role: "admin", scopes: [], locale: "en", via: "system", address: "203.0.113.7" })
@@ -135,7 +135,10 @@ describe("the database", function () {
       }),
       /roll back/,
     )
-    equal((await db.tenant("notes", acme).any(allNotes)).some(({ text }) => text === "joined"), false)
+    equal(
+      (await db.tenant("notes", acme).any(allNotes)).some(({ text }) => text === "joined"),
+      false,
+    )
     await rejects(
       db.tenant("notes", acme).transaction(() => db.tenant("notes", globex).any(allNotes)),
       /inside a transaction as app:/,
@@ -172,7 +175,10 @@ describe("the database", function () {
 
   it("refuses a table that tenants would share", async () => {
     write("0002_shared.sql", "CREATE TABLE notes.shared (id int);\n")
-    await rejects(db.migrate(notes()), (error) => isError(error, "kernel.migration_failed") && /notes\.shared: it has no column tenant_id/.test(String(error.failure.params.reason)))
+    await rejects(
+      db.migrate(notes()),
+      (error) => isError(error, "kernel.migration_failed") && /notes\.shared: it has no column tenant_id/.test(String(error.failure.params.reason)),
+    )
     write("0002_shared.sql", "CREATE TABLE notes.shared (tenant_id uuid);\n")
     await rejects(db.migrate(notes()), (error) => isError(error, "kernel.migration_failed") && /not enabled/.test(String(error.failure.params.reason)))
     rmSync(join(folder, "0002_shared.sql"))
@@ -196,9 +202,8 @@ describe("the database", function () {
   it("ends a statement past its limit as an outage, and serves on", async () => {
     await db.close()
     db = await open(500)
-    await rejects(
-      db.tenant("notes", acme).any(sql.type(row(Nothing))`SELECT count(*) FROM generate_series(1, 20000) a, generate_series(1, 20000) b`),
-      (error) => isError(error, "kernel.database_unavailable"),
+    await rejects(db.tenant("notes", acme).any(sql.type(row(Nothing))`SELECT count(*) FROM generate_series(1, 20000) a, generate_series(1, 20000) b`), (error) =>
+      isError(error, "kernel.database_unavailable"),
     )
     const deadline = performance.now() + 10_000
     while (!(await db.ping()) && performance.now() < deadline);

@@ -5,9 +5,9 @@ import { row, sql } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { fail } from "../failures.ts"
 import type { GatewayLog } from "../log.ts"
-import type { Roles } from "./binding.ts"
+import { type Roles, unlimitedName } from "./binding.ts"
 import type { MigrationSource } from "./database.ts"
-import type { Run } from "./pool.ts"
+import type { Pool, Run } from "./pool.ts"
 
 const Nothing = row(Type.Object({}))
 const Applied = row(Type.Object({ source: Type.String(), file: Type.String(), checksum: Type.String() }))
@@ -25,15 +25,13 @@ interface File {
  * A file that was changed after it was applied is refused: databases that have it would differ from those that have not.
  */
 export class Migrations {
-  readonly #run: Run
-  readonly #transaction: <T>(work: (run: Run) => Promise<T>) => Promise<T>
+  readonly #pool: Pool
   readonly #roles: Roles
   readonly #log: GatewayLog
   #applied: Map<string, string> | undefined
 
-  constructor(pool: { run: Run; transaction<T>(work: (run: Run) => Promise<T>): Promise<T> }, roles: Roles, log: GatewayLog) {
-    this.#run = pool.run
-    this.#transaction = pool.transaction
+  constructor(pool: Pool, roles: Roles, log: GatewayLog) {
+    this.#pool = pool
     this.#roles = roles
     this.#log = log
   }
@@ -58,9 +56,9 @@ export class Migrations {
   }
 
   async #readApplied(): Promise<Map<string, string>> {
-    const { rows: present } = await this.#run("owner", sql.type(Present)`SELECT to_regclass('kernel.migrations') IS NOT NULL AS present`)
+    const { rows: present } = await this.#pool.run("owner", sql.type(Present)`SELECT to_regclass('kernel.migrations') IS NOT NULL AS present`)
     if (!present[0]?.present) return new Map()
-    const { rows } = await this.#run("owner", sql.type(Applied)`SELECT source, file, checksum FROM kernel.migrations`)
+    const { rows } = await this.#pool.run("owner", sql.type(Applied)`SELECT source, file, checksum FROM kernel.migrations`)
     return new Map(rows.map(({ source, file, checksum }) => [`${source}/${file}`, checksum]))
   }
 
@@ -69,15 +67,16 @@ export class Migrations {
     const schema = source.id.replaceAll("-", "_")
     const text = file.text.replaceAll("{{app}}", quoted(this.#roles.app)).replaceAll("{{kernel}}", quoted(this.#roles.kernel)).replaceAll("{{schema}}", quoted(schema))
     try {
-      return await this.#transaction(async (run) => {
-        await run("owner", sql.type(Nothing)`SELECT pg_advisory_xact_lock(7265843150)`)
+      return await this.#pool.transaction(async ({ run }) => {
+        await run("owner", sql.type(Nothing)`SELECT set_config('statement_timeout', '0', true)`)
+        await run("owner", sql.type(Nothing)`SELECT pg_advisory_xact_lock(7265843150)`, unlimitedName)
         await this.#prepare(run, schema)
         const { rows } = await run("owner", sql.type(Applied)`SELECT source, file, checksum FROM kernel.migrations WHERE source = ${source.id} AND file = ${file.name}`)
         this.#applied?.set(`${source.id}/${file.name}`, file.checksum)
         if (rows.length > 0) return false
         // A file holds several statements, and the protocol takes one: the server runs the text, which reaches it as a value.
         await run("owner", sql.type(Nothing)`SELECT set_config('plugboard.migration', ${text}, true)`)
-        await run("owner", sql.type(Nothing)`DO $run$ BEGIN EXECUTE current_setting('plugboard.migration'); END $run$`)
+        await run("owner", sql.type(Nothing)`DO $run$ BEGIN EXECUTE current_setting('plugboard.migration'); END $run$`, unlimitedName)
         await this.#check(run, schema, source)
         await run("owner", sql.type(Nothing)`INSERT INTO kernel.migrations (source, file, checksum) VALUES (${source.id}, ${file.name}, ${file.checksum})`)
         this.#log.info({ source: source.id, file: file.name }, "migration applied")
@@ -94,10 +93,13 @@ export class Migrations {
     const name = sql.identifier([schema])
     await run("owner", sql.type(Nothing)`CREATE SCHEMA IF NOT EXISTS ${name}`)
     if (schema === "kernel") {
-      await run("owner", sql.type(Nothing)`
+      await run(
+        "owner",
+        sql.type(Nothing)`
         CREATE TABLE IF NOT EXISTS kernel.migrations (
           source text, file text, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (source, file)
-        )`)
+        )`,
+      )
     } else {
       await run("owner", sql.type(Nothing)`GRANT USAGE ON SCHEMA ${name} TO ${sql.identifier([this.#roles.app])}`)
     }
@@ -108,22 +110,37 @@ export class Migrations {
     const { rows } = await run(
       "owner",
       sql.type(Lacking)`
-        SELECT c.relname AS table, CASE
-            WHEN NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) THEN 'it has no column tenant_id'
-            WHEN NOT c.relrowsecurity THEN 'row-level security is not enabled'
-            WHEN NOT c.relforcerowsecurity THEN 'row-level security is not forced'
-            ELSE 'it has no policy for tenants' END AS reason
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = ${schema} AND c.relkind IN ('r', 'p') AND NOT (c.relname = ANY(${sql.array([...source.globalTables], "text")}))
-          AND NOT (c.relrowsecurity AND c.relforcerowsecurity
-            AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped)
-            AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'tenant'))
-        ORDER BY c.relname LIMIT 1`,
+        WITH tables AS (
+          SELECT c.oid, c.relname AS name, c.relkind AS kind, c.reloptions AS options, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname = ${schema} AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT (c.relname = ANY(${sql.array([...source.globalTables], "text")}))
+        ), judged AS (
+          SELECT name, CASE
+            WHEN kind = 'v' AND ('security_invoker=true' = ANY(options) OR 'security_invoker=on' = ANY(options)) THEN NULL
+            WHEN kind = 'v' THEN 'it is a view that reads as its owner, who sees all tenants; create it WITH (security_invoker = true)'
+            WHEN kind IN ('m', 'f') THEN 'it cannot have row-level security'
+            WHEN NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) THEN 'it has no column tenant_id'
+            WHEN NOT enabled THEN 'row-level security is not enabled'
+            WHEN NOT forced THEN 'row-level security is not forced'
+            WHEN NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = t.oid AND p.polname = 'tenant' AND pg_get_expr(p.polqual, p.polrelid) = '(tenant_id = kernel.bound_tenant())')
+              THEN 'it has no policy for tenants'
+            WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = 'tenant_id' AND NOT a.attnotnull) THEN 'its column tenant_id may be null'
+            ELSE (
+              SELECT 'its policy ' || p.polname || ' would show rows of other tenants' FROM pg_policy p
+              WHERE p.polrelid = t.oid AND p.polpermissive AND p.polname <> 'tenant' AND (0 = ANY(p.polroles) OR ${this.#roles.app}::regrole = ANY(p.polroles)) LIMIT 1
+            ) END AS reason
+          FROM tables t
+        )
+        SELECT name AS table, reason FROM judged WHERE reason IS NOT NULL ORDER BY name LIMIT 1`,
     )
     const [lacking] = rows
     if (!lacking) return
     const table = `${schema}.${lacking.table}`
-    throw fail("migration_failed", { source: source.id, file: table, reason: `${table}: ${lacking.reason}; call kernel.protect('${table}'), or list it in the manifest's globalTables` })
+    throw fail("migration_failed", {
+      source: source.id,
+      file: table,
+      reason: `${table}: ${lacking.reason}. Call kernel.protect('${table}'), or list it in the manifest's globalTables`,
+    })
   }
 }
 

@@ -1,25 +1,23 @@
-import { join } from "node:path"
 import { randomUUID } from "node:crypto"
-import { existsSync } from "node:fs"
+import { join } from "node:path"
 import { type Caller, type Queries, type Query, row, sql, type TenantDb, type Tx } from "@plugboard/sdk"
-import { createPgDriverFactory } from "@slonik/pg-driver"
-import pg from "pg"
-import { createSqlTag } from "slonik"
 import { Type } from "typebox"
 import type { GatewayConfig } from "../config.ts"
 import type { GatewayLog } from "../log.ts"
-import { type Roles, scriptName, type Who, withBinding } from "./binding.ts"
+import { type Roles, scriptName, type Who } from "./binding.ts"
 import { Carried, type CarriedJob } from "./carried.ts"
 import type { CommittedEvent, Database, KernelDb } from "./database.ts"
-import { embeddedDriver } from "./embedded/driver.ts"
+import { clientDriver, type DriverOptions } from "./driver.ts"
 import { lockFolder } from "./embedded/lock.ts"
-import { templateArchive } from "./embedded/template.ts"
 import { startThread } from "./embedded/thread.ts"
 import { Migrations } from "./migrate.ts"
-import { OutboxReader, outboxQuery } from "./outbox.ts"
+import { Outbox, outboxQuery } from "./outbox.ts"
 import { openPool } from "./pool.ts"
 import { ensureRoles } from "./roles.ts"
+import { serverConfig } from "./server.ts"
 import { Transactions } from "./transactions.ts"
+
+export type Enqueue = (job: CarriedJob, store: { executeSql(text: string, values?: readonly unknown[]): Promise<{ rows: unknown[] }> }) => Promise<void>
 
 export interface OpenOptions {
   config: Pick<GatewayConfig, "databaseUrl" | "dataDir" | "poolSize" | "statementTimeoutMs">
@@ -33,44 +31,43 @@ const Nothing = row(Type.Object({}))
 /** Opens the database that the configuration names. Rejects with a ConfigError when another process holds the embedded one's folder. */
 export async function openDatabase(options: OpenOptions): Promise<Database> {
   const { config, log } = options
-  const server = config.databaseUrl !== undefined
-  const source = server ? openServer(config.databaseUrl as string) : await openEmbedded(config, log)
+  const source = config.databaseUrl === undefined ? await openEmbedded(config, log) : openServer(config.databaseUrl, config)
   // Filled in before the first query that needs them: making them needs queries.
   const roles: { -readonly [K in keyof Roles]: string } = { app: "", kernel: "" }
   const statements = { count: 0, last: "" }
-  const binding = {
-    roles,
-    pooled: false,
-    onStatement(text: string) {
-      statements.count += 1
-      statements.last = text
-    },
+  const onStatement = (text: string) => {
+    statements.count += 1
+    statements.last = text
   }
   const pool = await openPool({
-    uri: config.databaseUrl ?? "postgres://embedded",
-    driverFactory: withBinding(source.driverFactory, binding),
-    size: server ? config.poolSize : 1,
-    statementTimeoutMs: config.statementTimeoutMs,
+    driverFactory: clientDriver({ ...source.connection, roles, onStatement, statementTimeoutMs: config.statementTimeoutMs }),
+    size: source.poolSize,
     checkRows: options.checkRows,
   })
   const node = randomUUID()
   const listeners: ((event: CommittedEvent) => void)[] = []
-  const deliver = (event: CommittedEvent) => {
-    for (const listener of listeners) listener(event)
+  function deliver(event: CommittedEvent): void {
+    for (const listener of listeners) {
+      try {
+        listener(event)
+      } catch (err) {
+        // What it is told has been committed: its failure is nobody else's.
+        log.error({ err, event: event.event }, "listener to committed events failed")
+      }
+    }
   }
-  const outbox = server ? new OutboxReader({ uri: config.databaseUrl as string, node, run: pool.run, log, deliver }) : undefined
+  const outbox = source.kind === "server" ? new Outbox({ config: source.connection.config, node, run: pool.run, log, deliver }) : undefined
   const transactions = new Transactions(pool)
-  // The protocol of the pool's connections takes one statement a text.
-  const scripts = server ? new pg.Pool({ connectionString: config.databaseUrl, max: 1, idleTimeoutMillis: 1_000 }).on("error", () => undefined) : undefined
   let enqueue: Enqueue = () => Promise.reject(new Error("the job queue is not there"))
-  const close = async () => {
+  let closing: Promise<void> | undefined
+  async function closeAll(): Promise<void> {
     await outbox?.stop()
-    await scripts?.end()
     await pool.end()
     await source.close()
   }
+  const close = () => (closing ??= closeAll())
   try {
-    Object.assign(roles, await ensureRoles(pool.run))
+    Object.assign(roles, await ensureRoles(pool))
   } catch (error) {
     await close()
     throw error
@@ -80,10 +77,10 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   const kernelQueries = transactions.queries("kernel")
 
   /** One transaction and what it carries: entries, events and jobs go with its last statements; events are told after the commit. */
-  async function carrying<T>(who: Who, plugin: string, work: (carried: Carried) => Promise<T>): Promise<T> {
-    return transactions.transaction(who, async () => {
+  async function carrying<T>(who: Who, plugin: string, work: (queries: Queries, carried: Carried) => Promise<T>): Promise<T> {
+    return transactions.transaction(who, async (queries) => {
       const carried = new Carried()
-      const value = await work(carried)
+      const value = await work(queries, carried)
       await carried.writeAudit((query) => transactions.run(who, query))
       if (outbox && carried.events.length > 0) await transactions.run(who, outboxQuery(node, carried.events))
       for (const job of carried.jobs) await enqueue(job, { executeSql })
@@ -93,17 +90,16 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   }
 
   /** A text without values may hold several statements. */
-  async function executeSql(text: string, values: readonly unknown[] = []): Promise<{ rows: unknown[] }> {
-    if (values.length === 0 && scripts && !transactions.inside) return { rows: [(await scripts.query(text)) as unknown as pg.QueryResult].flat().flatMap((result) => result.rows) }
+  function executeSql(text: string, values: readonly unknown[] = []): Promise<{ rows: unknown[] }> {
     return transactions.runAsOwner(rawQuery(text, values), values.length === 0 ? scriptName : "")
   }
 
   const kernel: KernelDb = {
     ...kernelQueries,
     transaction: (work) =>
-      carrying("kernel", "kernel", (carried) =>
+      carrying("kernel", "kernel", (queries, carried) =>
         work({
-          ...kernelQueries,
+          ...queries,
           audit: (caller, entry) => carried.audit("kernel", caller, entry),
           publish: (event, payload, tenantId = "") => carried.publish("kernel", event, payload, tenantId),
         }),
@@ -111,7 +107,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   }
 
   return {
-    kind: server ? "server" : "embedded",
+    kind: source.kind,
     kernel,
     unbound,
     statements,
@@ -121,9 +117,9 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
       return {
         ...queries,
         transaction: (work) =>
-          carrying(who, plugin, (carried) => {
+          carrying(who, plugin, (own, carried) => {
             const tx: Tx = {
-              ...queries,
+              ...own,
               audit: (entry) => carried.audit(plugin, caller, entry),
               publish: (event, payload, to) => carried.publish(plugin, event, payload, caller.tenantId, to),
               enqueue: (name, data) => carried.jobs.push({ plugin, name, caller, data }),
@@ -135,10 +131,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     async migrate(migration) {
       const result = await migrations.apply(migration)
       // The outbox can be read once the kernel's tables are there.
-      if (migration.id === "kernel" && outbox) {
-        await outbox.start()
-        binding.pooled = outbox.pooled
-      }
+      if (migration.id === "kernel") await outbox?.start()
       return result
     },
     async ping() {
@@ -152,7 +145,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     onCommitted: (listener) => void listeners.push(listener),
     announce(event) {
       deliver(event)
-      if (outbox) pool.run("kernel", outboxQuery(node, [event])).catch((err: unknown) => log.warn({ err, event: event.event }, "event did not reach the other nodes"))
+      outbox?.announce(event)
     },
     inTransaction: () => transactions.inside,
     executeSql,
@@ -163,23 +156,33 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   }
 }
 
-export type Enqueue = (job: CarriedJob, store: { executeSql(text: string, values?: readonly unknown[]): Promise<{ rows: unknown[] }> }) => Promise<void>
-
-function openServer(uri: string) {
-  // The driver makes each connection with the pool's settings, `statement_timeout` among them.
-  if (!/^postgres(ql)?:\/\//.test(uri)) throw new Error("DATABASE_URL must begin with postgres://")
-  return { driverFactory: createPgDriverFactory(), close: async () => undefined }
+interface Source {
+  kind: Database["kind"]
+  connection: Pick<DriverOptions, "config" | "stream" | "onSilence" | "silenceMs">
+  poolSize: number
+  close(): Promise<void>
 }
 
-async function openEmbedded(config: OpenOptions["config"], log: GatewayLog) {
+function openServer(uri: string, config: OpenOptions["config"]): Source {
+  // The server ends a statement past its limit itself; this is for one that has fallen silent.
+  return { kind: "server", connection: { config: serverConfig(uri), silenceMs: config.statementTimeoutMs + 3_000 }, poolSize: config.poolSize, close: async () => undefined }
+}
+
+async function openEmbedded(config: OpenOptions["config"], log: GatewayLog): Promise<Source> {
   const unlock = lockFolder(config.dataDir)
   try {
-    const folder = join(config.dataDir, "db")
-    const template = existsSync(join(folder, "PG_VERSION")) ? undefined : templateArchive()
-    const thread = await startThread({ folder, template, statementTimeoutMs: config.statementTimeoutMs, log })
+    const thread = await startThread(join(config.dataDir, "db"), log)
     return {
-      driverFactory: embeddedDriver(thread),
-      close: async () => {
+      kind: "embedded",
+      connection: {
+        // It has one user and one database. Its thread may be reopening the folder after a crash.
+        config: { host: "embedded", user: "postgres", database: "postgres", ssl: false, connectionTimeoutMillis: 30_000 },
+        stream: thread.connect,
+        silenceMs: config.statementTimeoutMs,
+        onSilence: thread.restart,
+      },
+      poolSize: 1,
+      async close() {
         await thread.close()
         unlock()
       },
@@ -190,9 +193,7 @@ async function openEmbedded(config: OpenOptions["config"], log: GatewayLog) {
   }
 }
 
-const rawTag = createSqlTag()
-
 /** SQL that is text already: the job queue writes its own. */
 function rawQuery(text: string, values: readonly unknown[]): Query<Record<string, unknown>> {
-  return { ...rawTag.unsafe``, sql: text, values } as unknown as Query<Record<string, unknown>>
+  return { ...sql.unsafe``, sql: text, values } as unknown as Query<Record<string, unknown>>
 }

@@ -4,21 +4,30 @@ import { Type } from "typebox"
 import type { GatewayLog } from "../log.ts"
 import type { CommittedEvent } from "./database.ts"
 import type { Run } from "./pool.ts"
+import { rowTypes } from "./row-types.ts"
 
 const channel = "plugboard"
 const Nothing = row(Type.Object({}))
-const OutboxRow = Type.Object({
-  id: Type.Integer(),
-  plugin: Type.String(),
-  event: Type.String(),
-  tenant_id: Type.String(),
-  to_user: Type.Union([Type.String(), Type.Null()]),
-  payload: Type.Object({}, { additionalProperties: true }),
-})
+
+interface OutboxRow {
+  upto: string
+  /** Null when there is nothing new. */
+  id: number | null
+  plugin: string
+  event: string
+  tenant_id: string | null
+  to_user: string | null
+  payload: object
+}
+
+/** Rows of one reading. */
+const pageLength = 500
+/** Events that may wait to be announced to the other nodes while the database is slow or away. */
+const announceLimit = 10_000
 
 /** Statement for the events of one commit: rows for the other nodes, and a notice that carries none of them (NOTIFY refuses 8,001 bytes). */
 export function outboxQuery(node: string, events: readonly CommittedEvent[]) {
-  const rows = events.map(({ plugin, event, tenantId, to, payload }) => ({ plugin, event, tenant_id: tenantId, to_user: to?.userId ?? null, payload }))
+  const rows = events.map(({ plugin, event, tenantId, to, payload }) => ({ plugin, event, tenant_id: tenantId === "" ? null : tenantId, to_user: to?.userId ?? null, payload }))
   return sql.type(Nothing)`
     WITH written AS (
       INSERT INTO kernel.outbox (node, plugin, event, tenant_id, to_user, payload)
@@ -28,27 +37,26 @@ export function outboxQuery(node: string, events: readonly CommittedEvent[]) {
     SELECT pg_notify(${channel}, ${node})`
 }
 
-/**
- * Events of other nodes: read from the outbox on each notice, and every few seconds in case one was lost.
- * Ids are given before commits, so a row may appear below one that was read already: the last minute is read again, and what was handed over is remembered.
- */
-export class OutboxReader {
+/** The way of events to and from the other nodes on one server: rows, read on each notice, and every few seconds in case one was lost. */
+export class Outbox {
   readonly #node: string
   readonly #run: Run
   readonly #deliver: (event: CommittedEvent) => void
   readonly #log: GatewayLog
-  readonly #seen = new Map<number, number>()
-  readonly #uri: string
+  readonly #config: pg.ClientConfig
+  readonly #timers: NodeJS.Timeout[] = []
+  /** Undefined while the connection is lost. */
   #client: pg.Client | undefined
+  /** What was read: all that this snapshot shows. Ids are given before commits, so an id tells nothing about what is still to appear below it. */
+  #snapshot = ""
   #reading: Promise<void> | undefined
   #again = false
   #stopped = false
-  readonly #timers: NodeJS.Timeout[] = []
-  /** True once a connection was found to speak through a pooler: then another server process answers than the one that was greeted. */
-  pooled = false
+  #announced: CommittedEvent[] = []
+  #announcing = false
 
-  constructor(options: { uri: string; node: string; run: Run; log: GatewayLog; deliver(event: CommittedEvent): void }) {
-    this.#uri = options.uri
+  constructor(options: { config: pg.ClientConfig; node: string; run: Run; log: GatewayLog; deliver(event: CommittedEvent): void }) {
+    this.#config = options.config
     this.#node = options.node
     this.#run = options.run
     this.#log = options.log
@@ -56,17 +64,12 @@ export class OutboxReader {
   }
 
   async start(): Promise<void> {
+    if (this.#timers.length > 0) return
     await this.#listen()
-    // What was there before this node is nothing to it.
-    await this.#read(true)
-    const every = (ms: number, work: () => Promise<void>) => {
-      const timer = setInterval(() => void work().catch((err) => this.#log.debug({ err }, "outbox not reached")), ms)
-      timer.unref()
-      this.#timers.push(timer)
-    }
-    every(5_000, () => this.#wake())
-    every(180_000, async () => {
-      await this.#run("kernel", sql.type(Nothing)`DELETE FROM kernel.outbox WHERE created_at < now() - interval '10 minutes'`)
+    // A pooler may swallow notices; other nodes' events arrive within a second all the same.
+    this.#every(1_000, () => this.#wake())
+    this.#every(180_000, async () => {
+      await this.#client?.query("DELETE FROM kernel.outbox WHERE created_at < now() - interval '10 minutes'")
     })
   }
 
@@ -77,68 +80,112 @@ export class OutboxReader {
     await this.#client?.end().catch(() => undefined)
   }
 
+  /** An event outside any transaction. Events that come while one statement is under way go together with the next. */
+  announce(event: CommittedEvent): void {
+    if (this.#announced.length < announceLimit) this.#announced.push(event)
+    else this.#log.warn({ event: event.event }, "event does not reach the other nodes: too many wait")
+    if (!this.#announcing) void this.#announceAll()
+  }
+
+  async #announceAll(): Promise<void> {
+    this.#announcing = true
+    while (this.#announced.length > 0 && !this.#stopped) {
+      const events = this.#announced.splice(0, pageLength)
+      await this.#run("kernel", outboxQuery(this.#node, events)).catch((err: unknown) => this.#log.warn({ err, events: events.length }, "events do not reach the other nodes"))
+    }
+    this.#announcing = false
+  }
+
+  #every(ms: number, work: () => Promise<void>): void {
+    const timer = setInterval(() => void work().catch((err: unknown) => this.#log.debug({ err }, "outbox not reached")), ms)
+    timer.unref()
+    this.#timers.push(timer)
+  }
+
+  /** Reading has a connection of its own, which has logged in as the owner. */
   async #listen(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#uri, connectionTimeoutMillis: 5_000, keepAlive: true })
+    const client = new pg.Client({ ...this.#config, types: rowTypes, query_timeout: 10_000 })
     client.on("error", () => undefined)
     client.on("notification", ({ payload }) => {
       if (payload !== this.#node) void this.#wake().catch(() => undefined)
     })
-    client.once("end", () => this.#lost(client))
     await client.connect()
-    const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")
-    this.pooled = rows[0]?.pid !== (client as unknown as { processID: number }).processID
     await client.query(`LISTEN ${channel}`)
+    const { upto } = await readPage(client, this.#node, "", "", 0)
+    // What was there before this node is nothing to it; and after a fail-over to a standby that was behind, neither is a snapshot of the future.
+    if (this.#snapshot === "" || BigInt(upto.split(":")[1] ?? 0) < BigInt(this.#snapshot.split(":")[0] ?? 0)) this.#snapshot = upto
+    client.once("end", () => this.#lost(new Error("connection ended")))
     this.#client = client
   }
 
-  #lost(client: pg.Client): void {
-    if (this.#stopped || this.#client !== client) return
+  #lost(err: unknown, waitMs = 250): void {
     this.#client = undefined
-    const retry = (waitMs: number) => {
-      const timer = setTimeout(() => {
-        if (this.#stopped) return
-        this.#listen().then(
-          () => this.#wake().catch(() => undefined),
-          () => retry(Math.min(waitMs * 2, 10_000)),
-        )
-      }, waitMs)
-      timer.unref()
-    }
-    retry(250)
+    if (this.#stopped) return
+    this.#log.debug({ err, waitMs }, "not listening for events of other nodes; trying again")
+    setTimeout(() => {
+      if (this.#stopped) return
+      this.#listen().then(
+        () => this.#wake().catch(() => undefined),
+        (error: unknown) => this.#lost(error, Math.min(waitMs * 2, 10_000)),
+      )
+    }, waitMs).unref()
   }
 
-  /** One read at a time; a notice during one asks for another. */
-  #wake(): Promise<void> {
+  /** One reading at a time; a notice during one asks for another. */
+  async #wake(): Promise<void> {
     if (this.#reading) {
       this.#again = true
       return this.#reading
     }
-    const reading = this.#read(false).finally(() => {
+    this.#reading = this.#read()
+    try {
+      await this.#reading
+    } finally {
       this.#reading = undefined
-      if (!this.#again || this.#stopped) return
-      this.#again = false
-      void this.#wake().catch(() => undefined)
-    })
-    this.#reading = reading
-    return reading
+    }
+    if (!this.#again || this.#stopped) return
+    this.#again = false
+    await this.#wake()
   }
 
-  async #read(silently: boolean): Promise<void> {
-    const { rows } = await this.#run(
-      "kernel",
-      sql.type(row(OutboxRow))`
-        SELECT id, plugin, event, tenant_id::text, to_user, payload FROM kernel.outbox
-        WHERE created_at > now() - interval '60 seconds' AND node <> ${this.#node} ORDER BY id LIMIT 10000`,
-    )
-    const now = performance.now()
-    for (const { id, plugin, event, tenant_id, to_user, payload } of rows) {
-      if (this.#seen.has(id)) continue
-      this.#seen.set(id, now)
-      if (!silently) this.#deliver({ plugin, event, payload, tenantId: tenant_id, to: to_user === null ? undefined : { userId: to_user } })
+  async #read(): Promise<void> {
+    const client = this.#client
+    if (!client) return
+    let upto = ""
+    for (let after = 0; ; ) {
+      const page = await readPage(client, this.#node, this.#snapshot, upto, after)
+      upto = page.upto
+      for (const event of page.events) this.#deliver(event)
+      if (page.events.length < pageLength) break
+      after = page.last
     }
-    for (const [id, at] of this.#seen) {
-      if (at > now - 120_000) break
-      this.#seen.delete(id)
-    }
+    this.#snapshot = upto
+  }
+}
+
+/** What one snapshot shows and another does not, without a row twice or left out. Without `upto`: what is shown now. Without `since`: nothing, but where now is. */
+async function readPage(client: pg.Client, node: string, since: string, upto: string, after: number): Promise<{ upto: string; events: CommittedEvent[]; last: number }> {
+  const { rows } = await client.query<OutboxRow>(
+    `SELECT now.upto::text, entry.id, plugin, event, tenant_id::text, to_user, payload
+     FROM (SELECT coalesce(nullif($2, '')::pg_snapshot, pg_current_snapshot()) AS upto, nullif($1, '')::pg_snapshot AS since) AS now
+     LEFT JOIN LATERAL (
+       SELECT * FROM kernel.outbox
+       WHERE written_by >= pg_snapshot_xmin(now.since) AND NOT pg_visible_in_snapshot(written_by, now.since) AND pg_visible_in_snapshot(written_by, now.upto)
+         AND node <> $3 AND id > $4
+       ORDER BY id LIMIT ${pageLength}
+     ) AS entry ON true`,
+    [since, upto, node, after],
+  )
+  const found = rows.filter(({ id }) => id !== null)
+  return {
+    upto: rows[0]?.upto ?? upto,
+    events: found.map(({ plugin, event, tenant_id, to_user, payload }) => ({
+      plugin,
+      event,
+      payload,
+      tenantId: tenant_id ?? "",
+      to: to_user === null ? undefined : { userId: to_user },
+    })),
+    last: found.at(-1)?.id ?? after,
   }
 }

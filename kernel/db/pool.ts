@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
-import type { Query } from "@plugboard/sdk"
-import { createPool, type DatabasePool, type DriverFactory, type DriverTypeParser } from "slonik"
+import { isError, type Query } from "@plugboard/sdk"
+import { type CommonQueryMethods, createPool, type DatabasePool, type DriverFactory } from "slonik"
 import { fail } from "../failures.ts"
 import { boundName, type Who } from "./binding.ts"
 import { isOutage } from "./outage.ts"
@@ -12,11 +12,21 @@ export interface Result<T> {
 /** One query as `who`, under a statement name of its own when one is given. */
 export type Run = <T>(who: Who, query: Query<T>, statement?: string) => Promise<Result<T>>
 
+export interface Connection {
+  run: Run
+  /** A savepoint: what `work` did is undone when it rejects, and the transaction goes on. */
+  nested<T>(work: (inner: Connection) => Promise<T>): Promise<T>
+}
+
+export interface Pool {
+  run: Run
+  transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T>
+  end(): Promise<void>
+}
+
 export interface PoolOptions {
-  uri: string
   driverFactory: DriverFactory
   size: number
-  statementTimeoutMs: number
   /** True: rows are checked against the schema of their query. For tests. */
   checkRows: boolean
 }
@@ -34,73 +44,84 @@ function statementOf(text: string): string {
   return name
 }
 
-/** Queries that may wait for a connection; the next one is told to come back. */
+/** Queries and transactions that may wait for a connection, and for how long; past either they are told to come back. */
 const waitingLimit = 2_000
+const waitingLimitMs = 5_000
 
-const type = (name: string, parse: (text: string) => unknown): DriverTypeParser => ({ name, parse })
-const typeParsers = [
-  type("int8", Number),
-  type("numeric", Number),
-  type("timestamptz", (text) => new Date(text).toISOString()),
-]
-
-/** The slonik pool, with bounded waiting: what is past the limit, and what a silent server leaves without an answer, fails as `kernel.database_unavailable`. */
-export async function openPool(options: PoolOptions): Promise<{ run: Run; transaction<T>(work: (run: Run) => Promise<T>): Promise<T>; end(): Promise<void> }> {
-  const pool: DatabasePool = await createPool(options.uri, {
+/** The slonik pool, with bounded waiting. What the database cannot be asked, or does not answer, fails as `kernel.database_unavailable`. */
+export async function openPool(options: PoolOptions): Promise<Pool> {
+  const pool = await createPool("", {
     driverFactory: options.driverFactory,
     maxPoolSize: options.size,
-    connectionTimeout: 5_000,
     connectionRetryLimit: 0,
     queryRetryLimit: 0,
     transactionRetryLimit: 0,
     idleTimeout: "DISABLE_TIMEOUT",
-    idleInTransactionSessionTimeout: 60_000,
-    statementTimeout: options.statementTimeoutMs,
     gracefulTerminationTimeout: 1_000,
+    // Who is bound is known for each connection; forgetting it would cost a round trip per query.
     resetConnection: async () => undefined,
-    typeParsers,
-  } as Parameters<typeof createPool>[1])
+    // The room has its own rule about what may join a transaction, and an event of one may be announced from within another.
+    dangerouslyAllowForeignConnections: true,
+  })
   pool.on("error", () => undefined)
-  const pending = new Set<{ since: number; reject: (error: unknown) => void }>()
-  // The server ends a statement past its limit itself. This is for a server that has fallen silent.
+  const waiting = new Set<{ since: number; reject: (error: unknown) => void }>()
   const watch = setInterval(() => {
-    const oldest = performance.now() - options.statementTimeoutMs - 3_000
-    for (const entry of pending) {
+    const oldest = performance.now() - waitingLimitMs
+    for (const entry of waiting) {
       if (entry.since > oldest) break
-      pending.delete(entry)
-      entry.reject(new Error("the database does not answer"))
+      waiting.delete(entry)
+      entry.reject(unavailable(new Error("no connection of the pool came free")))
     }
-  }, 1_000)
+  }, 500)
   watch.unref()
 
-  function bounded<T>(work: () => Promise<T>): Promise<T> {
-    if (pending.size >= waitingLimit) return Promise.reject(fail("database_unavailable", {}, { retryAfterMs: 1_000 }))
+  /** Work on a connection of its own. An error that is the query's own leaves the connection in the pool; slonik would end it. */
+  function borrowed<T>(work: (connection: Pick<DatabasePool, "query" | "transaction">) => Promise<T>): Promise<T> {
+    if (waiting.size >= waitingLimit) return Promise.reject(unavailable(new Error("too many queries wait for a connection")))
     return new Promise<T>((resolve, reject) => {
-      const entry = { since: performance.now(), reject: (error: unknown) => reject(asFailure(error)) }
-      pending.add(entry)
-      work().then(
-        (value) => {
-          pending.delete(entry)
-          resolve(value)
-        },
-        (error: unknown) => {
-          pending.delete(entry)
-          reject(asFailure(error))
-        },
-      )
+      const entry = { since: performance.now(), reject }
+      waiting.add(entry)
+      const use = async (connection: Pick<DatabasePool, "query" | "transaction">) => {
+        // Whoever waited too long has been told so; nothing may happen in its name now.
+        if (!waiting.delete(entry)) return
+        try {
+          resolve(await work(connection))
+        } catch (error) {
+          const told = error instanceof WorkFailed ? error.cause : asFailure(error)
+          reject(told)
+          if (isError(told, "kernel.database_unavailable")) throw error
+        }
+      }
+      pool.connect(use).catch((error: unknown) => {
+        waiting.delete(entry)
+        reject(asFailure(error))
+      })
     })
   }
-  const runner = (connection: Pick<DatabasePool, "query">): Run => {
-    return async function runQuery<T>(who: Who, query: Query<T>, statement?: string): Promise<Result<T>> {
-      const result = await connection.query({ ...query, name: boundName(who, statement ?? statementOf(query.sql)) } as Query<T>)
-      if (options.checkRows) checkRows(query, result.rows)
-      return result as unknown as Result<T>
+
+  async function ask<T>(connection: Pick<CommonQueryMethods, "query">, who: Who, query: Query<T>, statement: string): Promise<Result<T>> {
+    const result = await connection.query({ ...query, name: boundName(who, statement) }).catch((error: unknown) => Promise.reject(asFailure(error)))
+    if (options.checkRows) checkRows(query, result.rows)
+    return result as unknown as Result<T>
+  }
+
+  function asConnection(transaction: Pick<DatabasePool, "query" | "transaction">): Connection {
+    return {
+      run: (who, query, statement = statementOf(query.sql)) => ask(transaction, who, query, statement),
+      nested: (work) => transaction.transaction((inner) => work(asConnection(inner))),
     }
   }
-  const onPool = runner(pool)
+
   return {
-    run: (who, query, statement) => bounded(() => onPool(who, query, statement)),
-    transaction: (work) => bounded(() => pool.transaction((connection) => work(runner(connection)))),
+    run: (who, query, statement = statementOf(query.sql)) => borrowed((connection) => ask(connection, who, query, statement)),
+    transaction: (work) =>
+      borrowed((connection) =>
+        connection.transaction((transaction) =>
+          work(asConnection(transaction)).catch((error: unknown) => {
+            throw new WorkFailed("the work of a transaction failed", { cause: error })
+          }),
+        ),
+      ),
     async end() {
       clearInterval(watch)
       await pool.end()
@@ -108,13 +129,21 @@ export async function openPool(options: PoolOptions): Promise<{ run: Run; transa
   }
 }
 
+/** What went wrong between statements is the caller's own, and is not judged here. */
+class WorkFailed extends Error {}
+
+function unavailable(cause: unknown) {
+  return fail("database_unavailable", {}, { retryAfterMs: 1_000, cause })
+}
+
 /** SQLSTATE of a text that the database cannot hold, such as one with a NUL character: the client's fault, wherever the text went. */
 const unstorable = new Set(["22021", "22P05"])
 
 function asFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || "failure" in error) return error
   const { code, cause } = error as { code?: string; cause?: { code?: string } }
   if (unstorable.has(code ?? cause?.code ?? "")) return fail("invalid_request", { where: "request", reason: "a text holds a NUL character" }, { cause: error })
-  return isOutage(error) ? fail("database_unavailable", {}, { retryAfterMs: 1_000, cause: error }) : error
+  return isOutage(error) ? unavailable(error) : error
 }
 
 function checkRows<T>(query: Query<T>, rows: readonly unknown[]): void {

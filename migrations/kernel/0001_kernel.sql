@@ -96,19 +96,44 @@ SELECT kernel.protect('kernel.activity');
 REVOKE UPDATE, DELETE ON kernel.activity FROM {{app}};
 CREATE POLICY kernel ON kernel.activity TO {{kernel}} USING (true) WITH CHECK (true);
 
--- Events on their way to the other nodes. Kept for minutes.
+-- Plugins as the whole gateway has them, and the tenants for which one is off.
+CREATE TABLE kernel.plugins (
+  id text PRIMARY KEY,
+  version text NOT NULL,
+  enabled boolean NOT NULL DEFAULT true,
+  config jsonb NOT NULL DEFAULT '{}',
+  off_for uuid[] NOT NULL DEFAULT '{}',
+  created_at timestamptz NOT NULL DEFAULT now(),
+  updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- What an administrator has let a plugin do: `contents` is the hash of its package and of what it asks for.
+CREATE TABLE kernel.consents (
+  plugin_id text NOT NULL REFERENCES kernel.plugins ON DELETE CASCADE,
+  contents text NOT NULL,
+  capabilities jsonb NOT NULL,
+  granted_by text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (plugin_id, contents)
+);
+
+-- Events on their way to the other nodes. Kept for minutes. A plugin may add one of its tenant; only the owner reads them.
 CREATE TABLE kernel.outbox (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  written_by xid8 NOT NULL DEFAULT pg_current_xact_id(), -- readers go by transactions: ids are given before commits
   node text NOT NULL,
   plugin text NOT NULL,
   event text NOT NULL,
-  tenant_id uuid NOT NULL,
+  tenant_id uuid, -- null: an event of the whole gateway
   to_user text,
   payload jsonb NOT NULL,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX outbox_created ON kernel.outbox (created_at);
+CREATE INDEX outbox_written_by ON kernel.outbox (written_by);
+SELECT kernel.protect('kernel.outbox');
+REVOKE SELECT, UPDATE, DELETE ON kernel.outbox FROM {{app}};
+CREATE POLICY kernel ON kernel.outbox TO {{kernel}} USING (true) WITH CHECK (true);
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON kernel.tenants, kernel.members, kernel.api_keys, kernel.pairings, kernel.outbox TO {{kernel}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON kernel.tenants, kernel.members, kernel.api_keys, kernel.pairings, kernel.plugins, kernel.consents TO {{kernel}};
 GRANT SELECT, INSERT ON kernel.activity TO {{kernel}};
-GRANT INSERT ON kernel.outbox TO {{app}};
+GRANT INSERT ON kernel.outbox TO {{kernel}};

@@ -1,5 +1,5 @@
-import { buildTemplate, templateArchive } from "./template.ts"
+import { buildTemplate, templatePath } from "./template.ts"
 
-// `npm install` and `npm pack` run this. An argument names another place for the archive.
-const [, , path] = process.argv
-if (path !== undefined || templateArchive() === undefined) await buildTemplate(path)
+// `npm install` runs this. An argument names another folder for the archive.
+const [, , folder] = process.argv
+if (folder !== undefined || templatePath() === undefined) await buildTemplate(folder)

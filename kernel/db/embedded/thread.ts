@@ -1,103 +1,92 @@
+import type { Duplex } from "node:stream"
 import { Worker } from "node:worker_threads"
 import type { GatewayLog } from "../../log.ts"
-import type { Ask, Told } from "./worker.ts"
-
-export interface Rows {
-  rows: Record<string, unknown>[]
-  fields: { name: string; dataTypeID: number }[]
-  affected: number
-}
+import { ProtocolStream } from "./stream.ts"
+import type { Message } from "./worker.ts"
 
 export interface DatabaseThread {
-  /** Rejects with the database's error (its SQLSTATE in `code`), or with "database worker …" when the thread has ended. */
-  ask(text: string, values?: unknown[], script?: boolean): Promise<Rows>
-  /** Called when the thread was ended and is being replaced: what was open on it is gone. */
-  /** Returns the way to leave. */
-  onLoss(listener: () => void): () => void
+  /** The connection. There is one at a time: the one before it hears nothing more. */
+  connect(): Duplex
+  /** Ends the thread, which cannot be interrupted otherwise, and starts another on the same folder. What was open fails with "database worker ended". */
+  restart(): void
   close(): Promise<void>
 }
 
-interface Waiting {
-  resolve(rows: Rows): void
-  reject(error: Error): void
-  timer: NodeJS.Timeout
-}
+/** Waits between starts that failed, in milliseconds; the last one again and again. */
+const patience = [0, 250, 1_000, 5_000]
 
-/**
- * The embedded database in its thread. A statement past its limit cannot be cancelled, so it ends the thread, which reopens the folder in a fraction of a second;
- * the statements that were waiting fail as an outage.
- */
-export async function startThread(options: { folder: string; template: string | undefined; statementTimeoutMs: number; log: GatewayLog }): Promise<DatabaseThread> {
+/** The embedded database in its thread. When the thread ends by itself, or by `restart`, another one reopens the folder: that takes a fraction of a second. */
+export async function startThread(folder: string, log: GatewayLog): Promise<DatabaseThread> {
   const file = new URL(`./worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
-  const losses = new Set<() => void>()
-  let waiting = new Map<number, Waiting>()
-  let next = 0
+  let stream: ProtocolStream | undefined
+  let connection = 0
+  let failures = 0
   let closing = false
-  let { worker, ready } = spawn(options.template)
+  let worker: Worker
+  let ready = spawn()
 
-  function spawn(template: string | undefined): { worker: Worker; ready: Promise<void> } {
-    const made = new Worker(file, { workerData: { folder: options.folder, template } })
-    const mine = waiting
+  function spawn(): Promise<void> {
+    const made = new Worker(file, { workerData: { folder } })
+    worker = made
     const up = new Promise<void>((resolve, reject) => {
-      made.on("message", (told: Told) => {
-        if (told.kind === "ready") return resolve()
-        const entry = mine.get(told.id)
-        if (!entry) return
-        mine.delete(told.id)
-        clearTimeout(entry.timer)
-        if (told.kind === "result") entry.resolve(told)
-        else entry.reject(Object.assign(new Error(told.message), told))
+      made.on("message", (message: Message | "ready") => {
+        if (message === "ready") {
+          failures = 0
+          return resolve()
+        }
+        if (message.connection === connection) stream?.receive(message.bytes)
       })
       made.once("error", (error) => {
-        options.log.error({ err: error }, "database worker failed")
+        log.error({ err: error }, "database worker failed")
         reject(error)
       })
-      made.once("exit", () => reject(new Error("database worker ended")))
-    })
-    made.once("exit", () => lose(made))
-    up.catch(() => undefined)
-    return { worker: made, ready: up }
-  }
-
-  function lose(ended: Worker): void {
-    if (ended !== worker) return
-    const lost = waiting
-    waiting = new Map()
-    for (const entry of lost.values()) {
-      clearTimeout(entry.timer)
-      entry.reject(new Error("database worker ended"))
-    }
-    if (closing) return
-    for (const listener of [...losses]) listener()
-    ;({ worker, ready } = spawn(undefined))
-  }
-
-  await ready
-  return {
-    onLoss(listener) {
-      losses.add(listener)
-      return () => losses.delete(listener)
-    },
-    async ask(text, values, script = false) {
-      await ready
-      if (closing) throw new Error("database worker closes")
-      return new Promise<Rows>((resolve, reject) => {
-        const id = ++next
-        const timer = setTimeout(() => {
-          options.log.warn({ limitMs: options.statementTimeoutMs }, "statement past its limit; the embedded database starts again")
-          void worker.terminate()
-        }, options.statementTimeoutMs)
-        waiting.set(id, { resolve, reject, timer })
-        worker.postMessage({ id, text, values, script } satisfies Ask)
+      made.once("exit", () => {
+        reject(new Error("database worker ended"))
+        stream?.destroy(new Error("database worker ended"))
+        if (!closing) again()
       })
+    })
+    up.catch(() => undefined)
+    return up
+  }
+
+  /** The folder may be locked or full for a while: later starts come slower. */
+  function again(): void {
+    const waitMs = patience[Math.min(failures, patience.length - 1)] as number
+    failures += 1
+    const waited = Promise.withResolvers<void>()
+    ready = waited.promise
+    ready.catch(() => undefined)
+    setTimeout(() => (closing ? waited.reject(new Error("database worker closes")) : spawn().then(waited.resolve, waited.reject)), waitMs)
+  }
+
+  try {
+    await ready
+  } catch (error) {
+    closing = true
+    throw error
+  }
+  return {
+    connect() {
+      stream?.destroy()
+      const mine = ++connection
+      stream = new ProtocolStream(
+        () => ready,
+        (bytes) => worker.postMessage({ connection: mine, bytes } satisfies Message, [bytes.buffer]),
+      )
+      return stream
+    },
+    restart() {
+      log.warn({}, "statement past its limit; the embedded database starts again")
+      void worker.terminate()
     },
     async close() {
       closing = true
       const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()))
       worker.postMessage("close")
-      const patience = setTimeout(() => void worker.terminate(), 5_000)
+      const late = setTimeout(() => void worker.terminate(), 5_000)
       await ended
-      clearTimeout(patience)
+      clearTimeout(late)
     },
   }
 }

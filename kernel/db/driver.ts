@@ -1,0 +1,137 @@
+import type { Duplex } from "node:stream"
+import { createDriverFactory, type DriverFactory, type DriverQueryResult } from "@slonik/driver"
+import pg from "pg"
+import {
+  BackendTerminatedError,
+  CheckIntegrityConstraintViolationError,
+  ForeignKeyIntegrityConstraintViolationError,
+  InvalidInputError,
+  NotNullIntegrityConstraintViolationError,
+  StatementTimeoutError,
+  UniqueIntegrityConstraintViolationError,
+} from "slonik"
+import { type BindingOptions, bindConnection, scriptName, unlimitedName, type Wire } from "./binding.ts"
+import { rowTypes } from "./row-types.ts"
+
+export interface DriverOptions extends BindingOptions {
+  config: pg.ClientConfig
+  /** The embedded database's end of the protocol; a server is reached by TCP. */
+  stream?: () => Duplex
+  /** Called when a statement went unanswered for `silenceMs`; its connection is given up. */
+  onSilence?: () => void
+  silenceMs: number
+}
+
+/** The longest statement without a limit: a migration. Milliseconds. */
+const dayMs = 86_400_000
+
+/** What pg's types leave out. */
+type PgClient = pg.Client & { processID: number | null; getTransactionStatus(): string | null }
+
+/**
+ * slonik on either database, through the same client of PostgreSQL's protocol: the same types, errors and prepared statements on both.
+ * slonik's own driver for servers names no stream and sends a text without values by the protocol that takes several statements.
+ */
+export function clientDriver(options: DriverOptions): DriverFactory {
+  return createDriverFactory(async () => ({
+    createPoolClient: async ({ clientEventEmitter }) => {
+      const client = new pg.Client({ ...options.config, types: rowTypes, ...(options.stream && { stream: options.stream }) }) as PgClient
+      const onError = (error: Error) => clientEventEmitter.emit("error", asSlonikError(error))
+      client.on("error", onError)
+      const wire: Wire = { send: sender(client, options), status: () => client.getTransactionStatus() ?? "I", pooled: false }
+      const query = bindConnection(wire, options)
+      return {
+        async connect() {
+          try {
+            await client.connect()
+            if (options.stream) await forget(wire)
+            else wire.pooled = await isPooled(client)
+            if (!wire.pooled) await wire.send(sessionText, [String(options.statementTimeoutMs)], "")
+          } catch (error) {
+            client.off("error", onError)
+            client.on("error", () => undefined)
+            client.end().catch(() => undefined)
+            throw error
+          }
+        },
+        end: () => client.end(),
+        query: (text, values, queryOptions) => query(text, values, queryOptions?.name),
+        stream: () => {
+          throw new Error("rows are not streamed here")
+        },
+      }
+    },
+  }))
+}
+
+/** The server cancels what takes longer; the embedded database does not know how, and ignores it. */
+const sessionText = "SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', $1, false), set_config('idle_in_transaction_session_timeout', '90s', false)"
+
+/** The embedded database has one session. What its last user left there is dropped. */
+async function forget(wire: Wire): Promise<void> {
+  await wire.send("ROLLBACK", [], "")
+  await wire.send("DISCARD ALL", [], "")
+}
+
+/** A pooler greets with a number of its own, and another server process answers. */
+async function isPooled(client: PgClient): Promise<boolean> {
+  const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")
+  return rows[0]?.pid !== client.processID
+}
+
+function sender(client: PgClient, { silenceMs, onSilence }: DriverOptions): Wire["send"] {
+  return (text, values, statement) =>
+    new Promise<DriverQueryResult>((resolve, reject) => {
+      const script = statement === scriptName
+      const unlimited = statement === unlimitedName
+      const query = {
+        text,
+        values: values as unknown[],
+        name: statement === "" || script || unlimited ? undefined : statement,
+        // Without it, and without values, a text of several statements would pass.
+        queryMode: script ? undefined : "extended",
+        query_timeout: script || unlimited ? dayMs : silenceMs,
+      }
+      // With a callback pg makes no promise of its own.
+      client.query(query, (error: Error & { code?: string }, result: pg.QueryResult | pg.QueryResult[]) => {
+        if (!error) return resolve(asDriverResult(result))
+        if (error.code === undefined && error.message === "Query read timeout") {
+          onSilence?.()
+          return reject(new BackendTerminatedError(new Error("the database does not answer")))
+        }
+        reject(asSlonikError(error))
+      })
+    })
+}
+
+/** Names of columns are left out: nobody here asks for them. */
+function asDriverResult(result: pg.QueryResult | pg.QueryResult[]): DriverQueryResult {
+  const last = Array.isArray(result) ? result.at(-1) : result
+  const rows = Array.isArray(result) ? result.flatMap((one) => one.rows) : result.rows
+  return { command: (last?.command ?? "SELECT") as DriverQueryResult["command"], fields: [], rowCount: last?.rowCount ?? 0, rows }
+}
+
+/** The errors that code looks at, as slonik's classes. Source: PostgreSQL, appendix A. */
+function asSlonikError(error: Error & { code?: string }): Error {
+  switch (error.code) {
+    case "23505":
+      return new UniqueIntegrityConstraintViolationError(error)
+    case "23503":
+      return new ForeignKeyIntegrityConstraintViolationError(error)
+    case "23502":
+      return new NotNullIntegrityConstraintViolationError(error)
+    case "23514":
+      return new CheckIntegrityConstraintViolationError(error)
+    case "22P02":
+      return new InvalidInputError(error.message)
+    case "57014":
+      return new StatementTimeoutError(error)
+    case "25P03":
+    case "57P01":
+    case "57P02":
+    case "57P03":
+      return new BackendTerminatedError(error)
+    default:
+      return /connection terminated|not queryable|database worker/i.test(error.message) ? new BackendTerminatedError(error) : error
+  }
+}

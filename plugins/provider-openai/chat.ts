@@ -24,15 +24,14 @@ export function createChat(host: Host<typeof manifest>, failures: Failures) {
   }
 
   async function ask({ name, baseUrl, apiKey }: ProviderConnection, request: LlmRequest, signal: AbortSignal): Promise<HttpResponse> {
-    const { http, config } = host
     try {
-      return await http.request(`${baseUrl}/chat/completions`, {
+      return await host.http.request(`${baseUrl}/chat/completions`, {
         method: "POST",
         headers: { "content-type": "application/json", accept: request.stream ? "text/event-stream" : "application/json", ...(apiKey && { authorization: `Bearer ${apiKey}` }) },
         body: requestBody(request, baseUrl),
         signal,
-        headersTimeoutMs: config.firstByteMs,
-        idleTimeoutMs: config.idleMs,
+        headersTimeoutMs: host.config.firstByteMs,
+        idleTimeoutMs: host.config.idleMs,
       })
     } catch (error) {
       throw failures.ofNetwork(name, error)

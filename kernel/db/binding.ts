@@ -51,7 +51,8 @@ const bindPooledText = `${bindText}, set_config('TimeZone', 'UTC', true), set_co
  * Behind a pooler each query has a transaction, and its binding, of its own.
  */
 export function bindConnection(wire: Wire, { roles, onStatement, statementTimeoutMs }: BindingOptions) {
-  let current: string = unbound
+  // Nobody has taken another role on it yet.
+  let current: string = "owner"
   let boundInside = false
   let generation = 0
   let turn: Promise<unknown> = Promise.resolve()

@@ -1,213 +1,232 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { type Caller, isError, row, sql } from "@plugboard/sdk"
+import { deepEqual, equal, ok, rejects } from "node:assert/strict"
+import { isError, row, sql } from "@plugboard/sdk"
+import { UniqueIntegrityConstraintViolationError } from "slonik"
 import { Type } from "typebox"
-import { createLog, Redactor } from "../log.ts"
-import { kernelMigrations } from "../plugins/discover.ts"
-import type { CommittedEvent, Database } from "./database.ts"
-import { openDatabase } from "./open.ts"
-import { type Scratch, scratchDatabase } from "./scratch.ts"
-
-const kernelGlobals = ["tenants", "members", "api_keys", "pairings", "plugins", "consents", "outbox", "migrations"]
-const Note = Type.Object({ text: Type.String() })
-const Nothing = Type.Object({})
-const caller = (tenantId: string): Caller => ({ tenantId, tenantSlug: "", userId: "ana", role: "admin", scopes: [], locale: "en", via: "system", address: "203.0.113.7" })
-const acme = caller("0193a5b0-7000-7000-8000-00000000000a")
-const globex = caller("0193a5b0-7000-7000-8000-00000000000b")
-const allNotes = sql.type(row(Note))`SELECT text FROM notes.notes ORDER BY text`
-const insert = (text: string) => sql.type(row(Nothing))`INSERT INTO notes.notes (text) VALUES (${text})`
+import { acme, allNotes, endless, globex, insert, type Notes, Nothing, notesDatabase } from "./notes.test.ts"
 
 describe("the database", function () {
   this.timeout(30_000)
-  let scratch: Scratch
-  let folder: string
-  let db: Database
-  const log = createLog({ level: "silent", redactor: new Redactor(), write: () => undefined })
-  const open = (statementTimeoutMs = 10_000) =>
-    openDatabase({ config: { databaseUrl: scratch.databaseUrl, dataDir: scratch.dataDir, poolSize: 4, statementTimeoutMs }, log, checkRows: true })
-  const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
-  const notes = () => ({ id: "notes", folder, globalTables: [] })
+  let notes: Notes
+  const of = (who: typeof acme) => notes.db.tenant("notes", who)
 
   before(async () => {
-    scratch = await scratchDatabase()
-    folder = mkdtempSync(join(tmpdir(), "plugboard-notes-"))
-    mkdirSync(folder, { recursive: true })
-    write("0001_notes.sql", "CREATE TABLE notes.notes (tenant_id uuid NOT NULL DEFAULT kernel.bound_tenant(), text text NOT NULL UNIQUE);\nSELECT kernel.protect('notes.notes');\n")
-    db = await open()
-    await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: kernelGlobals })
-    await db.migrate(notes())
-    await db.tenant("notes", acme).query(insert("of acme"))
-    await db.tenant("notes", globex).query(insert("of globex"))
+    notes = await notesDatabase()
   })
-  after(async () => {
-    await db.close()
-    await scratch.drop()
-    rmSync(folder, { recursive: true })
-  })
+  after(() => notes.drop())
 
   it("shows a tenant its own rows, with no WHERE in the text", async () => {
-    deepEqual(await db.tenant("notes", acme).any(allNotes), [{ text: "of acme" }])
-    deepEqual(await db.tenant("notes", globex).any(allNotes), [{ text: "of globex" }])
+    deepEqual(await of(acme).any(allNotes), [{ text: "of acme" }])
+    deepEqual(await of(globex).any(allNotes), [{ text: "of globex" }])
   })
 
   it("shows nothing while no tenant is bound, and takes nothing", async () => {
-    deepEqual(await db.unbound.any(allNotes), [])
-    await rejects(db.unbound.query(insert("of nobody")))
+    deepEqual(await notes.db.unbound.any(allNotes), [])
+    await rejects(notes.db.unbound.query(insert("of nobody")))
   })
 
   it("refuses a row of another tenant", async () => {
-    await rejects(db.tenant("notes", acme).query(sql.type(row(Nothing))`INSERT INTO notes.notes (tenant_id, text) VALUES (${globex.tenantId}, 'smuggled')`), /row-level security/)
+    await rejects(of(acme).query(sql.type(Nothing)`INSERT INTO notes.notes (tenant_id, text) VALUES (${globex.tenantId}, 'smuggled')`), /row-level security/)
+    await rejects(of(acme).query(sql.type(Nothing)`UPDATE notes.notes SET tenant_id = ${globex.tenantId}`), /row-level security/)
   })
 
   it("keeps tenants apart when their queries interleave", async () => {
-    const seen = await Promise.all(Array.from({ length: 200 }, (_, index) => db.tenant("notes", index % 2 ? acme : globex).any(allNotes)))
+    const seen = await Promise.all(Array.from({ length: 400 }, (_, index) => of(index % 2 ? acme : globex).any(allNotes)))
     for (const [index, rows] of seen.entries()) deepEqual(rows, [{ text: index % 2 ? "of acme" : "of globex" }])
   })
 
-  it("binds anew after a rollback, which reverts what was bound inside it", async () => {
-    for (let round = 0; round < 8; round += 1) {
-      await rejects(
-        db.tenant("notes", acme).transaction(async (tx) => {
-          await tx.any(allNotes)
-          throw new Error("changed my mind")
-        }),
-        /changed my mind/,
-      )
-      deepEqual(await db.tenant("notes", globex).any(allNotes), [{ text: "of globex" }])
-      deepEqual(await db.tenant("notes", acme).any(allNotes), [{ text: "of acme" }])
+  it("keeps tenants apart when some of their queries fail and some roll back", async () => {
+    const rounds = Array.from({ length: 300 }, async (_, index) => {
+      const [who, expected] = index % 2 ? ([acme, "of acme"] as const) : ([globex, "of globex"] as const)
+      if (index % 3 === 0) await rejects(of(who).query(sql.type(Nothing)`SELECT 1 / 0`), /division/)
+      if (index % 5 === 0)
+        await rejects(
+          of(who).transaction(async (tx) => {
+            deepEqual(await tx.any(allNotes), [{ text: expected }])
+            throw new Error("changed my mind")
+          }),
+          /changed my mind/,
+        )
+      deepEqual(await of(who).any(allNotes), [{ text: expected }])
+    })
+    await Promise.all(rounds)
+  })
+
+  it("binds anew after a query that failed, and keeps the connection", async () => {
+    const pid = sql.type(row(Type.Object({ pid: Type.Integer() })))`SELECT pg_backend_pid() AS pid`
+    const before = new Set((await Promise.all(Array.from({ length: 12 }, () => of(acme).one(pid)))).map((found) => found.pid))
+    for (let round = 0; round < 10; round += 1) {
+      await rejects(of(acme).query(insert("of acme")), UniqueIntegrityConstraintViolationError)
+      deepEqual(await of(globex).any(allNotes), [{ text: "of globex" }])
     }
+    const after = await Promise.all(Array.from({ length: 12 }, () => of(acme).one(pid)))
+    ok(after.every((found) => before.has(found.pid)))
   })
 
-  it("binds anew after a query that failed", async () => {
-    await rejects(db.tenant("notes", acme).query(insert("of acme")), /[Uu]nique|duplicate/)
-    deepEqual(await db.tenant("notes", globex).any(allNotes), [{ text: "of globex" }])
+  it("tells a violated constraint by slonik's class and name, the same on both databases", async () => {
+    const error = await of(acme)
+      .query(insert("of acme"))
+      .catch((caught: unknown) => caught)
+    ok(error instanceof UniqueIntegrityConstraintViolationError)
+    equal(error.constraint, "notes_text_key")
   })
 
-  it("commits entry and event with the change, and tells the event after it", async () => {
-    const told: CommittedEvent[] = []
-    db.onCommitted((event) => told.push(event))
-    await db.tenant("notes", acme).transaction(async (tx) => {
-      await tx.query(insert("audited"))
-      tx.audit({ action: "note.added", entityType: "note", entityId: "1", details: { text: "audited", api_key: "sk-secret" } })
-      tx.publish("notes.changed", { id: "1" })
-      equal(told.length, 0)
-    })
-    equal(told.filter((event) => event.event === "notes.changed").length, 1)
-    const Entry = Type.Object({ action: Type.String(), actor_id: Type.String(), ip_address: Type.String(), details: Type.Object({ text: Type.String(), api_key: Type.String() }) })
-    const entries = await db.tenant("notes", acme).any(sql.type(row(Entry))`SELECT action, actor_id, ip_address, details FROM kernel.activity WHERE action = 'note.added'`)
-    deepEqual(entries, [{ action: "note.added", actor_id: "ana", ip_address: "203.0.113.7", details: { text: "audited", api_key: "***" } }])
-    deepEqual(await db.tenant("notes", globex).any(sql.type(row(Entry))`SELECT action, actor_id, ip_address, details FROM kernel.activity`), [])
-  })
-
-  it("forgets entry and event with a rollback", async () => {
-    let told = 0
-    db.onCommitted(({ event }) => {
-      if (event === "notes.lost") told += 1
-    })
-    await rejects(
-      db.tenant("notes", acme).transaction(async (tx) => {
-        tx.audit({ action: "note.lost", entityType: "note", entityId: "2" })
-        tx.publish("notes.lost", {})
-        throw new Error("no")
-      }),
-    )
-    equal(told, 0)
-    const Count = Type.Object({ count: Type.Integer() })
-    equal((await db.tenant("notes", acme).one(sql.type(row(Count))`SELECT count(*) AS count FROM kernel.activity WHERE action = 'note.lost'`)).count, 0)
-  })
-
-  it("lets nobody change the audit log", async () => {
-    await rejects(db.tenant("notes", acme).query(sql.type(row(Nothing))`DELETE FROM kernel.activity`), /permission denied/)
-    await rejects(db.tenant("notes", acme).query(sql.type(row(Nothing))`UPDATE kernel.activity SET action = 'other'`), /permission denied/)
+  it("takes one statement a text", async () => {
+    await rejects(of(acme).query(sql.type(Nothing)`SELECT 1; SELECT 2`), /multiple commands/)
   })
 
   it("keeps the kernel's tables from plugins", async () => {
-    await rejects(db.tenant("notes", acme).any(sql.type(row(Nothing))`SELECT key_hash FROM kernel.api_keys`), /permission denied/)
+    for (const table of ["tenants", "members", "api_keys", "pairings", "plugins", "consents", "outbox", "migrations"])
+      await rejects(of(acme).any(sql.type(Nothing)`SELECT * FROM ${sql.identifier(["kernel", table])}`), /permission denied/)
   })
 
-  it("lets queries of the same tenant join a transaction, and refuses others at once", async () => {
+  it("lets no plugin write another tenant's event or audit entry", async () => {
     await rejects(
-      db.tenant("notes", acme).transaction(async () => {
-        await db.tenant("other", acme).query(insert("joined"))
-        throw new Error("roll back")
-      }),
-      /roll back/,
-    )
-    equal(
-      (await db.tenant("notes", acme).any(allNotes)).some(({ text }) => text === "joined"),
-      false,
+      of(acme).query(sql.type(Nothing)`INSERT INTO kernel.outbox (node, plugin, event, tenant_id, payload) VALUES ('n', 'notes', 'e', ${globex.tenantId}, '{}')`),
+      /row-level security/,
     )
     await rejects(
-      db.tenant("notes", acme).transaction(() => db.tenant("notes", globex).any(allNotes)),
-      /inside a transaction as app:/,
-    )
-    await rejects(
-      db.tenant("notes", acme).transaction(() => db.kernel.any(sql.type(row(Nothing))`SELECT 1`)),
-      /inside a transaction/,
+      of(acme).query(sql.type(Nothing)`INSERT INTO kernel.activity (id, tenant_id, actor_id, action, plugin) VALUES (gen_random_uuid(), ${globex.tenantId}, 'a', 'b', 'notes')`),
+      /row-level security/,
     )
   })
 
-  it("gives times, counts and JSON as the wire has them", async () => {
-    const Row = Type.Object({ at: Type.String(), big: Type.Integer(), money: Type.Number(), doc: Type.Object({ a: Type.Integer() }) })
-    const made = await db.tenant("notes", acme).one(sql.type(row(Row))`
-      SELECT '2026-03-24T10:00:00.5+02:00'::timestamptz AS at, 12345678901::int8 AS big, 1.25::numeric AS money, '{"a":1}'::jsonb AS doc`)
-    deepEqual(made, { at: "2026-03-24T08:00:00.500Z", big: 12_345_678_901, money: 1.25, doc: { a: 1 } })
+  it("lets nobody change the audit log", async () => {
+    await rejects(of(acme).query(sql.type(Nothing)`DELETE FROM kernel.activity`), /permission denied/)
+    await rejects(notes.db.kernel.query(sql.type(Nothing)`UPDATE kernel.activity SET action = 'other'`), /permission denied/)
   })
 
-  it("applies nothing twice, and refuses a file that was changed", async () => {
-    const before = db.statements.count
-    deepEqual(await db.migrate(notes()), { applied: [] })
-    equal(db.statements.count - before, 0)
-    const changed = mkdtempSync(join(tmpdir(), "plugboard-changed-"))
-    writeFileSync(join(changed, "0001_notes.sql"), "SELECT 1;")
-    await rejects(db.migrate({ id: "notes", folder: changed, globalTables: [] }), (error) => isError(error, "kernel.migration_failed"))
-    rmSync(changed, { recursive: true })
+  it("gives values the same types on both databases", async () => {
+    const Row = row(Type.Object({}, { additionalProperties: true }))
+    const made = await of(acme).one(sql.type(Row)`
+      SELECT '2026-03-24T10:00:00.5+02:00'::timestamptz AS at, '2026-03-24T10:00:00.123999+02:00'::timestamptz AS micro, '2026-03-24 10:00:00Z'::timestamptz AS whole,
+        'infinity'::timestamptz AS never, ARRAY['2026-03-24T10:00:00Z'::timestamptz, NULL] AS times, '2026-03-24'::date AS day, '2026-03-24 10:00:00'::timestamp AS local,
+        7::int2 AS small, 12345678901::int8 AS big, ARRAY[1::int8, 2] AS bigs, 1.25::numeric AS money, 2.5::float8 AS float, true AS yes, NULL::text AS none,
+        '{"a":[1,null]}'::jsonb AS doc, '{"b":2}'::json AS doc2, ARRAY['x', 'y,"z'] AS texts, ARRAY[1, 2] AS ints, '\\x00ff'::bytea AS bytes,
+        '0193a5b0-7000-7000-8000-00000000000a'::uuid AS id, '10.0.0.1'::inet AS address, interval '1 day' > interval '1 hour' AS longer`)
+    deepEqual(made, {
+      at: "2026-03-24T08:00:00.500Z",
+      micro: "2026-03-24T08:00:00.123Z",
+      whole: "2026-03-24T10:00:00.000Z",
+      never: "infinity",
+      times: ["2026-03-24T10:00:00.000Z", null],
+      day: "2026-03-24",
+      local: "2026-03-24 10:00:00",
+      small: 7,
+      big: 12_345_678_901,
+      bigs: [1, 2],
+      money: 1.25,
+      float: 2.5,
+      yes: true,
+      none: null,
+      doc: { a: [1, null] },
+      doc2: { b: 2 },
+      texts: ["x", 'y,"z'],
+      ints: [1, 2],
+      bytes: Buffer.from([0, 255]),
+      id: acme.tenantId,
+      address: "10.0.0.1",
+      longer: true,
+    })
   })
 
-  it("rolls a failed migration back whole", async () => {
-    write("0002_half.sql", "ALTER TABLE notes.notes ADD COLUMN half text;\nALTER TABLE notes.nowhere ADD COLUMN half text;\n")
-    await rejects(db.migrate(notes()), (error) => isError(error, "kernel.migration_failed") && match(String(error.failure.params.reason), /nowhere/) === undefined)
-    rmSync(join(folder, "0002_half.sql"))
-    await rejects(db.tenant("notes", acme).any(sql.type(row(Nothing))`SELECT half FROM notes.notes`), /half/)
+  it("takes values of every kind, the same on both databases", async () => {
+    const Row = row(Type.Object({}, { additionalProperties: true }))
+    const made = await of(acme).one(sql.type(Row)`
+      SELECT ${"text"}::text AS text, ${3}::int8 AS big, ${1.5}::numeric AS money, ${true}::boolean AS yes, ${null}::text AS none, ${sql.json({ a: [1] })} AS doc,
+        ${sql.array(["a", "b"], "text")} AS texts, ${sql.array([1, 2], "int8")} AS bigs, ${sql.binary(Buffer.from([1, 2]))}::bytea AS bytes, ${"2026-03-24T10:00:00Z"}::timestamptz AS at`)
+    deepEqual(made, {
+      text: "text",
+      big: 3,
+      money: 1.5,
+      yes: true,
+      none: null,
+      doc: { a: [1] },
+      texts: ["a", "b"],
+      bigs: [1, 2],
+      bytes: Buffer.from([1, 2]),
+      at: "2026-03-24T10:00:00.000Z",
+    })
   })
 
-  it("refuses a table that tenants would share", async () => {
-    write("0002_shared.sql", "CREATE TABLE notes.shared (id int);\n")
-    await rejects(
-      db.migrate(notes()),
-      (error) => isError(error, "kernel.migration_failed") && /notes\.shared: it has no column tenant_id/.test(String(error.failure.params.reason)),
-    )
-    write("0002_shared.sql", "CREATE TABLE notes.shared (tenant_id uuid);\n")
-    await rejects(db.migrate(notes()), (error) => isError(error, "kernel.migration_failed") && /not enabled/.test(String(error.failure.params.reason)))
-    rmSync(join(folder, "0002_shared.sql"))
+  it("counts the rows that a write has touched", async () => {
+    equal((await of(acme).query(sql.type(Nothing)`UPDATE notes.notes SET text = text`)).rowCount, 1)
+    equal((await of(acme).query(sql.type(Nothing)`WITH touched AS (UPDATE notes.notes SET text = text RETURNING 1) SELECT FROM touched`)).rowCount, 1)
+    equal((await of(acme).query(sql.type(Nothing)`DELETE FROM notes.notes WHERE text = 'nowhere'`)).rowCount, 0)
   })
 
-  it("lets a back-fill of a migration see the rows of all tenants", async () => {
-    write("0003_filled.sql", "ALTER TABLE notes.notes ADD COLUMN filled boolean;\nUPDATE notes.notes SET filled = true;\n")
-    await db.migrate(notes())
-    const Filled = Type.Object({ filled: Type.Boolean() })
-    for (const who of [acme, globex]) for (const { filled } of await db.tenant("notes", who).any(sql.type(row(Filled))`SELECT filled FROM notes.notes`)) equal(filled, true)
+  it("sends one statement for a query of the tenant that is bound already, and one more for another's", async () => {
+    await notes.reopen({ poolSize: 1 })
+    await of(acme).any(allNotes)
+    const before = notes.db.statements.count
+    await of(acme).any(allNotes)
+    equal(notes.db.statements.count - before, 1)
+    await of(globex).any(allNotes)
+    equal(notes.db.statements.count - before, 3)
+  })
+
+  it("prepares a text anew when a migration has changed its table", async () => {
+    const everything = sql.type(row(Type.Object({}, { additionalProperties: true })))`SELECT * FROM notes.notes`
+    deepEqual(Object.keys(await of(acme).one(everything)), ["tenant_id", "text"])
+    await notes.migrate("0002_more.sql", "ALTER TABLE notes.notes ADD COLUMN more text")
+    deepEqual(Object.keys(await of(acme).one(everything)), ["tenant_id", "text", "more"])
+  })
+
+  it("says that a text with a NUL character is the client's fault", async () => {
+    await rejects(of(acme).query(insert("a\u0000b")), (error) => isError(error, "kernel.invalid_request"))
   })
 
   it("bounds who waits for a connection, and serves on", async () => {
-    const outcomes = await Promise.allSettled(Array.from({ length: 5_000 }, () => db.tenant("notes", acme).any(sql.type(row(Nothing))`SELECT 1`)))
+    const outcomes = await Promise.allSettled(Array.from({ length: 5_000 }, () => of(acme).any(sql.type(Nothing)`SELECT 1`)))
     const refused = outcomes.filter((outcome) => outcome.status === "rejected")
     ok(refused.length > 0)
-    for (const outcome of refused) ok(isError(outcome.reason, "kernel.database_unavailable"))
-    equal(await db.ping(), true)
+    for (const outcome of refused) ok(isError(outcome.reason, "kernel.database_unavailable") && outcome.reason.failure.retryAfterMs === 1_000)
+    equal(await notes.db.ping(), true)
   })
 
-  it("ends a statement past its limit as an outage, and serves on", async () => {
-    await db.close()
-    db = await open(500)
-    await rejects(db.tenant("notes", acme).any(sql.type(row(Nothing))`SELECT count(*) FROM generate_series(1, 20000) a, generate_series(1, 20000) b`), (error) =>
-      isError(error, "kernel.database_unavailable"),
+  it("does not run what it has given up, when no connection comes free", async () => {
+    await notes.reopen({ poolSize: 1, statementTimeoutMs: 20_000 })
+    let release = () => {}
+    const holding = of(acme).transaction(() => new Promise<void>((resolve) => (release = resolve)))
+    await rejects(of(globex).query(insert("too late")), (error) => isError(error, "kernel.database_unavailable"))
+    equal(await notes.db.ping(), false)
+    release()
+    await holding
+    deepEqual(await of(globex).any(allNotes), [{ text: "of globex" }])
+    equal(await notes.db.ping(), true)
+  })
+
+  it("ends a statement past its limit as an outage, and serves on with all that was stored", async () => {
+    await of(acme).query(insert("stored before"))
+    await notes.reopen({ statementTimeoutMs: 400 })
+    const startedAt = performance.now()
+    await rejects(of(acme).any(endless), (error) => isError(error, "kernel.database_unavailable") && error.failure.retryAfterMs === 1_000)
+    ok(performance.now() - startedAt < 3_000)
+    deepEqual(await of(globex).any(allNotes), [{ text: "of globex" }])
+    deepEqual(await of(acme).any(allNotes), [{ text: "of acme" }, { text: "stored before" }])
+  })
+
+  it("lets a migration take longer than that", async () => {
+    await notes.migrate("0003_slow.sql", "SELECT pg_sleep(1.2)")
+  })
+
+  it("rolls back a transaction in which a statement went past its limit", async () => {
+    await rejects(
+      of(acme).transaction(async (tx) => {
+        await tx.query(insert("lost"))
+        await tx.any(endless)
+      }),
+      (error) => isError(error, "kernel.database_unavailable"),
     )
-    const deadline = performance.now() + 10_000
-    while (!(await db.ping()) && performance.now() < deadline);
-    equal((await db.tenant("notes", acme).any(allNotes)).length > 0, true)
-    deepEqual(await db.tenant("notes", globex).any(allNotes), [{ text: "of globex" }])
+    equal(
+      (await of(acme).any(allNotes)).some(({ text }) => text === "lost"),
+      false,
+    )
+  })
+
+  it("closes twice without complaint, and tells who asks later", async () => {
+    await notes.db.close()
+    await notes.db.close()
+    await rejects(of(acme).any(allNotes), (error) => isError(error, "kernel.database_unavailable"))
+    equal(await notes.db.ping(), false)
   })
 })

@@ -93,7 +93,7 @@ function sender(client: PgClient, { silenceMs, onSilence }: DriverOptions): Wire
         query_timeout: script || unlimited ? dayMs : silenceMs,
       }
       // With a callback pg makes no promise of its own.
-      client.query(query, (error: Error & { code?: string }, result: pg.QueryResult | pg.QueryResult[]) => {
+      void client.query(query, (error: Error & { code?: string }, result: pg.QueryResult | pg.QueryResult[]) => {
         if (!error) return resolve(asDriverResult(result))
         if (error.code === undefined && error.message === "Query read timeout") {
           onSilence?.()

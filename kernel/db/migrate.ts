@@ -11,8 +11,10 @@ import type { Pool, Run } from "./pool.ts"
 
 const Nothing = row(Type.Object({}))
 const Applied = row(Type.Object({ source: Type.String(), file: Type.String(), checksum: Type.String() }))
-const Present = row(Type.Object({ present: Type.Boolean() }))
 const Lacking = row(Type.Object({ table: Type.String(), reason: Type.String() }))
+
+/** SQLSTATE of a database that has no migrations yet, not even their list. */
+const undefinedTable = "42P01"
 
 interface File {
   name: string
@@ -56,10 +58,13 @@ export class Migrations {
   }
 
   async #readApplied(): Promise<Map<string, string>> {
-    const { rows: present } = await this.#pool.run("owner", sql.type(Present)`SELECT to_regclass('kernel.migrations') IS NOT NULL AS present`)
-    if (!present[0]?.present) return new Map()
-    const { rows } = await this.#pool.run("owner", sql.type(Applied)`SELECT source, file, checksum FROM kernel.migrations`)
-    return new Map(rows.map(({ source, file, checksum }) => [`${source}/${file}`, checksum]))
+    try {
+      const { rows } = await this.#pool.run("owner", sql.type(Applied)`SELECT source, file, checksum FROM kernel.migrations`)
+      return new Map(rows.map(({ source, file, checksum }) => [`${source}/${file}`, checksum]))
+    } catch (error) {
+      if ((error as { code?: string }).code === undefinedTable) return new Map()
+      throw error
+    }
   }
 
   /** False when another node was faster. */

@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto"
 import { join } from "node:path"
 import { type Caller, type Queries, type Query, row, sql, type TenantDb, type Tx } from "@plugboard/sdk"
 import { Type } from "typebox"
-import type { GatewayConfig } from "../config.ts"
+import { ConfigError, type GatewayConfig } from "../config.ts"
 import type { GatewayLog } from "../log.ts"
 import { type Roles, scriptName, type Who } from "./binding.ts"
 import { Carried, type CarriedJob } from "./carried.ts"
 import type { CommittedEvent, Database, KernelDb } from "./database.ts"
 import { clientDriver, type DriverOptions } from "./driver.ts"
-import { lockFolder } from "./embedded/lock.ts"
+import { FolderHeld, lockFolder } from "./embedded/lock.ts"
 import { startThread } from "./embedded/thread.ts"
 import { Migrations } from "./migrate.ts"
 import { Outbox, outboxQuery } from "./outbox.ts"
@@ -77,7 +77,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   const kernelQueries = transactions.queries("kernel")
 
   /** One transaction and what it carries: entries, events and jobs go with its last statements; events are told after the commit. */
-  async function carrying<T>(who: Who, plugin: string, work: (queries: Queries, carried: Carried) => Promise<T>): Promise<T> {
+  async function carrying<T>(who: Who, work: (queries: Queries, carried: Carried) => Promise<T>): Promise<T> {
     return transactions.transaction(who, async (queries) => {
       const carried = new Carried()
       const value = await work(queries, carried)
@@ -97,7 +97,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   const kernel: KernelDb = {
     ...kernelQueries,
     transaction: (work) =>
-      carrying("kernel", "kernel", (queries, carried) =>
+      carrying("kernel", (queries, carried) =>
         work({
           ...queries,
           audit: (caller, entry) => carried.audit("kernel", caller, entry),
@@ -117,7 +117,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
       return {
         ...queries,
         transaction: (work) =>
-          carrying(who, plugin, (own, carried) => {
+          carrying(who, (own, carried) => {
             const tx: Tx = {
               ...own,
               audit: (entry) => carried.audit(plugin, caller, entry),
@@ -169,7 +169,7 @@ function openServer(uri: string, config: OpenOptions["config"]): Source {
 }
 
 async function openEmbedded(config: OpenOptions["config"], log: GatewayLog): Promise<Source> {
-  const unlock = lockFolder(config.dataDir)
+  const unlock = holdFolder(config.dataDir)
   try {
     const thread = await startThread(join(config.dataDir, "db"), log)
     return {
@@ -190,6 +190,14 @@ async function openEmbedded(config: OpenOptions["config"], log: GatewayLog): Pro
   } catch (error) {
     unlock()
     throw error
+  }
+}
+
+function holdFolder(dataDir: string): () => void {
+  try {
+    return lockFolder(dataDir)
+  } catch (error) {
+    throw error instanceof FolderHeld ? new ConfigError(error.message) : error
   }
 }
 

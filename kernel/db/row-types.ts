@@ -23,7 +23,7 @@ read(...date, String)
 read(...timestamp, String)
 
 /** RFC 3339 in UTC, milliseconds. `infinity` has no such form and stays as it is. */
-export function instantOf(text: string): string {
+function instantOf(text: string): string {
   // Every connection is set to UTC, so this is the shape: 2026-03-24 08:00:00.5+00
   if (!text.endsWith("+00") || text.length < 22) return text.endsWith("infinity") ? text : new Date(text).toISOString()
   const time = text.slice(11, -3)

@@ -1,7 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { ConfigError } from "../../config.ts"
 
 interface Holder {
   pid: number
@@ -10,6 +9,9 @@ interface Holder {
   /** Another machine, or container, has process numbers of its own. */
   host: string
 }
+
+/** Its message says by whom, and what to do. */
+export class FolderHeld extends Error {}
 
 /** A holder on another machine shows that it lives by touching its file. Milliseconds. */
 const touchEveryMs = 5_000
@@ -48,11 +50,9 @@ function takeOver(path: string, mine: string, dataDir: string): void {
   if (!holder || JSON.stringify(holder) !== mine) throw heldBy(holder, dataDir)
 }
 
-function heldBy(holder: Holder | undefined, dataDir: string): ConfigError {
+function heldBy(holder: Holder | undefined, dataDir: string): FolderHeld {
   const who = !holder ? "another process" : holder.host === hostname() ? `process ${holder.pid}` : `process ${holder.pid} on ${holder.host}`
-  return new ConfigError(
-    `The data folder ${dataDir} is in use by ${who}. Stop that gateway, set PLUGBOARD_DATA_DIR to another folder, or set DATABASE_URL to share one PostgreSQL.`,
-  )
+  return new FolderHeld(`The data folder ${dataDir} is in use by ${who}. Stop that gateway, set PLUGBOARD_DATA_DIR to another folder, or set DATABASE_URL to share one PostgreSQL.`)
 }
 
 function lives(holder: Holder, path: string): boolean {

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream"
 import { Worker } from "node:worker_threads"
-import type { GatewayLog } from "../../log.ts"
+import type { Log } from "@plugboard/sdk"
 import { ProtocolStream } from "./stream.ts"
 import type { Message } from "./worker.ts"
 
@@ -16,52 +16,49 @@ export interface DatabaseThread {
 const patience = [0, 250, 1_000, 5_000]
 
 /** The embedded database in its thread. When the thread ends by itself, or by `restart`, another one reopens the folder: that takes a fraction of a second. */
-export async function startThread(folder: string, log: GatewayLog): Promise<DatabaseThread> {
+export async function startThread(folder: string, log: Log): Promise<DatabaseThread> {
   const file = new URL(`./worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
   let stream: ProtocolStream | undefined
   let connection = 0
   let failures = 0
   let closing = false
-  let worker: Worker
-  let ready = spawn()
+  /** Settled once the thread is ready, or gone; from the moment that one is lost it is the next one's. */
+  let ready = awaited()
+  let worker = spawn()
 
-  function spawn(): Promise<void> {
+  function spawn(): Worker {
     const made = new Worker(file, { workerData: { folder } })
-    worker = made
-    const up = new Promise<void>((resolve, reject) => {
-      made.on("message", (message: Message | "ready") => {
-        if (message === "ready") {
-          failures = 0
-          return resolve()
-        }
-        if (message.connection === connection) stream?.receive(message.bytes)
-      })
-      made.once("error", (error) => {
-        log.error({ err: error }, "database worker failed")
-        reject(error)
-      })
-      made.once("exit", () => {
-        reject(new Error("database worker ended"))
-        stream?.destroy(new Error("database worker ended"))
-        if (!closing) again()
-      })
+    const mine = ready
+    made.on("message", (message: Message | "ready") => {
+      if (message !== "ready") return message.connection === connection && stream?.receive(message.bytes)
+      failures = 0
+      mine.resolve()
     })
-    up.catch(() => undefined)
-    return up
+    made.once("error", (error) => log.error({ err: error }, "database worker failed"))
+    made.once("exit", () => {
+      lose(mine)
+      if (closing) return
+      // The folder may be full or held for a while: later starts come slower.
+      setTimeout(respawn, patience[Math.min(failures, patience.length - 1)])
+      failures += 1
+    })
+    return made
   }
 
-  /** The folder may be locked or full for a while: later starts come slower. */
-  function again(): void {
-    const waitMs = patience[Math.min(failures, patience.length - 1)] as number
-    failures += 1
-    const waited = Promise.withResolvers<void>()
-    ready = waited.promise
-    ready.catch(() => undefined)
-    setTimeout(() => (closing ? waited.reject(new Error("database worker closes")) : spawn().then(waited.resolve, waited.reject)), waitMs)
+  function respawn(): void {
+    if (!closing) worker = spawn()
+  }
+
+  function lose(mine: PromiseWithResolvers<void>): void {
+    if (ready !== mine) return
+    const error = new Error("database worker ended")
+    ready = awaited()
+    mine.reject(error)
+    stream?.destroy(error)
   }
 
   try {
-    await ready
+    await ready.promise
   } catch (error) {
     closing = true
     throw error
@@ -71,17 +68,20 @@ export async function startThread(folder: string, log: GatewayLog): Promise<Data
       stream?.destroy()
       const mine = ++connection
       stream = new ProtocolStream(
-        () => ready,
+        () => ready.promise,
         (bytes) => worker.postMessage({ connection: mine, bytes } satisfies Message, [bytes.buffer]),
       )
       return stream
     },
     restart() {
       log.warn({}, "statement past its limit; the embedded database starts again")
+      lose(ready)
       void worker.terminate()
     },
     async close() {
       closing = true
+      // After its end a thread has no number; it may have ended just now.
+      if (worker.threadId < 0) return
       const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()))
       worker.postMessage("close")
       const late = setTimeout(() => void worker.terminate(), 5_000)
@@ -89,4 +89,11 @@ export async function startThread(folder: string, log: GatewayLog): Promise<Data
       clearTimeout(late)
     },
   }
+}
+
+function awaited(): PromiseWithResolvers<void> {
+  const made = Promise.withResolvers<void>()
+  // Nobody may be waiting for it when it fails.
+  made.promise.catch(() => undefined)
+  return made
 }

@@ -25,7 +25,7 @@ export function boundName(who: Who, statement: string): string {
 export interface Wire {
   /** `statement` is empty, one of the two above, or the name to prepare the text under. */
   send(text: string, values: readonly unknown[], statement: string): Promise<DriverQueryResult>
-  /** I: idle; T: in a transaction; E: in one that has failed. */
+  /** `I` when no transaction is open. */
   status(): string
   /** True behind a pooler, which hands each transaction to another server connection. */
   pooled: boolean
@@ -39,7 +39,6 @@ export interface BindingOptions {
 
 const unbound = ""
 const idle = "I"
-const failed = "E"
 /** One statement for role and tenant. A role that is `none` is the one that has logged in. */
 const bindText = "SELECT set_config('role', $1, $3), set_config('plugboard.tenant', $2, $3)"
 /** Behind a pooler nothing else of a connection is ours either. */
@@ -72,17 +71,15 @@ export function bindConnection(wire: Wire, { roles, onStatement, statementTimeou
 
   /** START TRANSACTION, COMMIT, ROLLBACK and savepoints come from slonik without a name. */
   async function control(text: string): Promise<DriverQueryResult> {
-    const commits = text.startsWith("COMMIT")
-    if (commits && wire.status() === failed) {
-      await control("ROLLBACK")
-      throw new Error("a statement of the transaction had failed, which was passed over; nothing was stored")
-    }
     if (text.startsWith("ROLLBACK")) current = unbound
     onStatement(text)
     const result = await wire.send(text, [], "")
+    const commits = text.startsWith("COMMIT")
     // What was bound inside is over with the transaction; what was bound before it stands again.
     if (commits && boundInside) current = unbound
     if (wire.status() === idle) boundInside = false
+    // PostgreSQL takes COMMIT for ROLLBACK then, and calls it no error.
+    if (commits && (result.command as string) === "ROLLBACK") throw new Error("a statement of the transaction had failed, which was passed over; nothing was stored")
     return result
   }
 

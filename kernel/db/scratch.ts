@@ -24,18 +24,21 @@ export async function scratchDatabase(): Promise<Scratch> {
     databaseUrl: url.href,
     dataDir,
     async drop() {
+      const [found] = await once<{ oid: number }>(server, `SELECT oid FROM pg_database WHERE datname = '${name}'`)
       await once(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+      // Roles belong to the whole server and would stay behind.
+      if (found) await once(server, `DROP ROLE IF EXISTS plugboard_${found.oid}_app, plugboard_${found.oid}_kernel`)
       removeFolder()
     },
   }
 }
 
 /** Names are made here and hold letters and digits only; CREATE DATABASE takes no parameters. */
-async function once(server: string, text: string): Promise<void> {
+async function once<T extends pg.QueryResultRow>(server: string, text: string): Promise<T[]> {
   const client = new pg.Client({ connectionString: server })
   await client.connect()
   try {
-    await client.query(text)
+    return (await client.query<T>(text)).rows
   } finally {
     await client.end()
   }

@@ -27,7 +27,7 @@ export async function startThread(folder: string, log: Log): Promise<DatabaseThr
   let worker = spawn()
 
   function spawn(): Worker {
-    const made = new Worker(file, { workerData: { folder } })
+    const made = new Worker(file, { workerData: { folder }, execArgv: [] })
     const mine = ready
     made.on("message", (message: Message | "ready") => {
       if (message !== "ready") return message.connection === connection && stream?.receive(message.bytes)

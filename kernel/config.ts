@@ -29,7 +29,10 @@ export const ConfigFile = Type.Object(
       ),
     ),
     network: Type.Optional(
-      Type.Object({ allowPrivateHosts: Type.Optional(Type.Array(Type.String(), { description: "Hosts (`name` or `name:port`) with private addresses that plugins may call." })) }, Strict),
+      Type.Object(
+        { allowPrivateHosts: Type.Optional(Type.Array(Type.String(), { description: "Hosts (`name` or `name:port`) with private addresses that plugins may call." })) },
+        Strict,
+      ),
     ),
     database: Type.Optional(
       Type.Object(

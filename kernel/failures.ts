@@ -1,4 +1,4 @@
-import { type ErrorDecl, errorKinds, Failure, type FailOptions, type FailureData, failureOf, type Locale, type Texts } from "@plugboard/sdk"
+import { type ErrorDecl, errorKinds, type FailOptions, Failure, type FailureData, failureOf, type Locale, type Texts } from "@plugboard/sdk"
 
 /** Failures of the kernel itself. Texts: `kernel/texts/{en,vi,zh}.json`. */
 export const kernelErrors = {

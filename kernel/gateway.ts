@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { type Caller, Gateway, Keys, type PluginState, sql, Tenants, row } from "@plugboard/sdk"
+import { type Caller, Gateway, Keys, type PluginState, row, sql, Tenants } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { createAuth } from "./auth/create.ts"
 import { createKeysService } from "./auth/keys-service.ts"
@@ -18,7 +18,7 @@ import { nodeIdentity } from "./node-id.ts"
 import { bundledPlugins, type Candidate, kernelMigrations } from "./plugins/discover.ts"
 import { Jobs } from "./plugins/jobs.ts"
 import { PluginManager } from "./plugins/manager.ts"
-import { type Crossing, Points, sameProcess, Services } from "./plugins/services.ts"
+import { type Crossing, Points, Services, sameProcess } from "./plugins/services.ts"
 import { loadTexts } from "./plugins/texts.ts"
 import type { RegistrySource } from "./registry.ts"
 import { createRpc } from "./rpc/create.ts"
@@ -96,9 +96,19 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     const authorized = async (kind: "http" | "rpc", name: string, caller: Caller, signal: AbortSignal) => {
       if (!manager.hooks.has("request.authorized")) return
       const denial = await manager.hooks.call("request.authorized", { kind, name }, { caller, signal })
-      if (denial) throw fail(denial.kind === "RESOURCE_EXHAUSTED" ? "rate_limited" : "denied", { reason: denial.reason }, { text: denial.reason, retryAfterMs: denial.retryAfterMs })
+      if (denial)
+        throw fail(denial.kind === "RESOURCE_EXHAUSTED" ? "rate_limited" : "denied", { reason: denial.reason }, { text: denial.reason, retryAfterMs: denial.retryAfterMs })
     }
-    const http = createHttp({ config, log, auth, registry: manager, authorized: (...args) => authorized("http", ...args), overloaded: () => load.overloaded, stopping: stopping.signal, version })
+    const http = createHttp({
+      config,
+      log,
+      auth,
+      registry: manager,
+      authorized: (...args) => authorized("http", ...args),
+      overloaded: () => load.overloaded,
+      stopping: stopping.signal,
+      version,
+    })
     const rpc = createRpc({ config, log, auth, registry: manager, bus, authorized: (...args) => authorized("rpc", ...args), stopping: stopping.signal, version })
     services.offer("kernel", Keys, createKeysService({ db }))
     services.offer("kernel", Tenants, createTenantsService({ db }))
@@ -117,7 +127,10 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     const server = createServer(http.serverOptions, http.handler)
     server.on("upgrade", rpc.upgrade)
     const url = await listen(server, config)
-    log.info({ url, database: db.kind, plugins: manager.states.filter((state) => state.state === "active").length, ms: Math.round(performance.now() - startedAt) }, "gateway listens")
+    log.info(
+      { url, database: db.kind, plugins: manager.states.filter((state) => state.state === "active").length, ms: Math.round(performance.now() - startedAt) },
+      "gateway listens",
+    )
     let closing: Promise<void> | undefined
     const close = async () => {
       log.info({}, "gateway drains")
@@ -177,4 +190,3 @@ function listen(server: Server, config: GatewayConfig): Promise<string> {
     })
   })
 }
-

@@ -1,5 +1,5 @@
-import pino, { type Logger } from "pino"
 import type { Log } from "@plugboard/sdk"
+import pino, { type Logger } from "pino"
 
 export interface GatewayLog extends Log {
   child(fields: object): GatewayLog
@@ -24,7 +24,22 @@ export class Redactor {
   }
 }
 
-const secretNames = ["*.apiKey", "*.api_key", "*.token", "*.password", "*.authorization", "*.cookie", "*.secret", "apiKey", "api_key", "token", "password", "authorization", "cookie", "secret"]
+const secretNames = [
+  "*.apiKey",
+  "*.api_key",
+  "*.token",
+  "*.password",
+  "*.authorization",
+  "*.cookie",
+  "*.secret",
+  "apiKey",
+  "api_key",
+  "token",
+  "password",
+  "authorization",
+  "cookie",
+  "secret",
+]
 
 /** JSON lines on stdout. Each finished line passes the redactor, so a secret is masked by value and not only by name. */
 export function createLog(options: { level: string; redactor: Redactor; write?: (line: string) => void }): GatewayLog {

@@ -1,4 +1,4 @@
-import type { EventDecl, Manifest, RouteDecl, RpcCall, RpcDecl, RouteRequest, Texts } from "@plugboard/sdk"
+import type { EventDecl, Manifest, RouteDecl, RouteRequest, RpcCall, RpcDecl, Texts } from "@plugboard/sdk"
 
 /** A route of an active plugin. The kernel has checked access and input before `handle` is called. */
 export interface RouteEntry {

@@ -3,14 +3,7 @@ export const roles = ["viewer", "operator", "admin", "owner"] as const
 export type Role = (typeof roles)[number]
 
 /** What an API key may carry. The role follows from them; `approvals`, `pairing` and `provision` also open their own methods. */
-export const scopes = [
-  "operator.admin",
-  "operator.read",
-  "operator.write",
-  "operator.approvals",
-  "operator.pairing",
-  "operator.provision",
-] as const
+export const scopes = ["operator.admin", "operator.read", "operator.write", "operator.approvals", "operator.pairing", "operator.provision"] as const
 export type Scope = (typeof scopes)[number]
 
 export const locales = ["en", "vi", "zh"] as const

@@ -1,6 +1,6 @@
 import type { Static, TSchema } from "typebox"
 import type { Caller } from "./caller.ts"
-import type { Queries, TenantDb, EventTarget } from "./db.ts"
+import type { EventTarget, Queries, TenantDb } from "./db.ts"
 import type { Failure, FailureData } from "./errors.ts"
 import type { HookMap, HookName } from "./hooks.ts"
 import type { Manifest } from "./manifest.ts"

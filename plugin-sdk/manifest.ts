@@ -10,9 +10,7 @@ import type { PointToken, ServiceToken } from "./tokens.ts"
  * `role`: the least role. `orScope`: an API key with that scope is let in whatever its role.
  * `auth: "public"`: no credential is asked for or looked at. `"signed"`: a signed link in the query, else a viewer. `"webhook"`: the handler verifies the sender's signature.
  */
-export type Access =
-  | { role: Role; orScope?: Scope; auth?: undefined }
-  | { auth: "public" | "signed" | "webhook"; role?: undefined; orScope?: undefined }
+export type Access = { role: Role; orScope?: Scope; auth?: undefined } | { auth: "public" | "signed" | "webhook"; role?: undefined; orScope?: undefined }
 
 export type Verb = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
 

@@ -43,10 +43,7 @@ export interface RpcCall {
   /** Runs after the answer has been sent. */
   after(work: () => Promise<void>): void
 }
-export type RpcHandler<R extends RpcDecl> = (
-  params: R["params"] extends TSchema ? Static<R["params"]> : Record<string, unknown>,
-  call: RpcCall,
-) => Promise<Static<R["result"]>>
+export type RpcHandler<R extends RpcDecl> = (params: R["params"] extends TSchema ? Static<R["params"]> : Record<string, unknown>, call: RpcCall) => Promise<Static<R["result"]>>
 
 export interface JobRun {
   readonly caller: Caller
@@ -54,7 +51,9 @@ export interface JobRun {
 }
 
 /** What activation answers: a function for each thing that the manifest declares. */
-export type Parts<M extends Manifest> = (M["routes"] extends object ? { routes: { [N in keyof M["routes"]]: M["routes"][N] extends infer R extends RouteDecl ? RouteHandler<R> : never } } : unknown) &
+export type Parts<M extends Manifest> = (M["routes"] extends object
+  ? { routes: { [N in keyof M["routes"]]: M["routes"][N] extends infer R extends RouteDecl ? RouteHandler<R> : never } }
+  : unknown) &
   (M["rpc"] extends object ? { rpc: { [N in keyof M["rpc"]]: M["rpc"][N] extends infer R extends RpcDecl ? RpcHandler<R> : never } } : unknown) &
   (M["hooks"] extends object ? { hooks: { [N in keyof M["hooks"] & HookName]: Tap<N> } } : unknown) &
   (M["jobs"] extends object ? { jobs: { [N in keyof M["jobs"]]: (data: JobData<M["jobs"][N]>, run: JobRun) => Promise<void> } } : unknown) &
@@ -79,9 +78,6 @@ export interface Plugin<M extends Manifest = Manifest> {
   activate(host: Host<M>): object
 }
 
-export function definePlugin<const M extends Manifest, A extends Parts<M>>(
-  manifest: M,
-  activate: (host: Host<M>) => A & Strict<Parts<M>, A>,
-): Plugin<M> {
+export function definePlugin<const M extends Manifest, A extends Parts<M>>(manifest: M, activate: (host: Host<M>) => A & Strict<Parts<M>, A>): Plugin<M> {
   return { manifest, activate }
 }

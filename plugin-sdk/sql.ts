@@ -6,6 +6,7 @@ import { Compile } from "typebox/compile"
 export const sql: SqlTag<Record<never, never>> = createSqlTag()
 
 type Query<T> = QuerySqlToken<StandardRow<T>>
+
 export type { Query }
 
 /** A row's shape as slonik wants it (Standard Schema), around a TypeBox schema. */

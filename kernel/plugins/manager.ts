@@ -1,4 +1,15 @@
-import { type Caller, type HookContext, type HookName, hookDefinitions, type Life, type Manifest, type Plugin, type PluginState, type ServiceToken, type Texts } from "@plugboard/sdk"
+import {
+  type Caller,
+  type HookContext,
+  type HookName,
+  hookDefinitions,
+  type Life,
+  type Manifest,
+  type Plugin,
+  type PluginState,
+  type ServiceToken,
+  type Texts,
+} from "@plugboard/sdk"
 import { checkConfig } from "../config.ts"
 import { HookSet } from "../hooks/hook-set.ts"
 import type { RegisteredTap } from "../hooks/tap.ts"
@@ -110,7 +121,8 @@ export class PluginManager implements RegistrySource {
     const { manifest } = candidate
     try {
       const missing = (manifest.requires ?? []).find((token) => !rooms.services.has(token))
-      if (missing) throw new SetAside({ reason: `it needs the service ${missing.service}, which is not there`, remedy: `See why the plugin that offers ${missing.service} is off.` })
+      if (missing)
+        throw new SetAside({ reason: `it needs the service ${missing.service}, which is not there`, remedy: `See why the plugin that offers ${missing.service} is off.` })
       const config = this.#configOf(manifest)
       const plugin = await loading
       await this.#options.migrate(candidate)
@@ -132,7 +144,8 @@ export class PluginManager implements RegistrySource {
   #configOf(manifest: Manifest): object {
     const { enabled: _, ...section } = structuredClone(this.#options.config[manifest.id] ?? {}) as Record<string, unknown>
     if (!manifest.config) {
-      if (Object.keys(section).length > 0) throw new SetAside({ reason: `plugins.${manifest.id} has settings, and the plugin takes none`, remedy: "Remove them from the configuration." })
+      if (Object.keys(section).length > 0)
+        throw new SetAside({ reason: `plugins.${manifest.id} has settings, and the plugin takes none`, remedy: "Remove them from the configuration." })
       return {}
     }
     const wrong = checkConfig(manifest.config, section, `plugins.${manifest.id}`)
@@ -154,7 +167,10 @@ export class PluginManager implements RegistrySource {
 
   #publish(): void {
     const { rooms, cross, kernelTexts } = this.#options
-    this.#hooks = new HookSet(this.#active.flatMap((plugin) => tapsOf(plugin, cross)), rooms.log)
+    this.#hooks = new HookSet(
+      this.#active.flatMap((plugin) => tapsOf(plugin, cross)),
+      rooms.log,
+    )
     this.current = pictureOf(this.#active, kernelTexts, cross)
     for (const listener of this.#listeners) listener(this.current)
   }
@@ -166,7 +182,7 @@ export class PluginManager implements RegistrySource {
         name,
         decl,
         run: async (data: object, caller: Caller, signal: AbortSignal) => {
-          await (parts.jobs?.[name] as (data: object, run: object) => Promise<void>)(data, { caller, signal })
+          await (parts.jobs?.[name] as ((data: object, run: object) => Promise<void>) | undefined)?.(data, { caller, signal })
         },
       })),
     )

@@ -1,8 +1,8 @@
-import { hookDefinitions, type HookName, type Manifest, roles } from "@plugboard/sdk"
+import { type HookName, hookDefinitions, type Manifest, roles } from "@plugboard/sdk"
 import semver from "semver"
 
 /** Version of the SDK's interface, which a manifest's `sdk` range must admit. It changes with the interface, not with releases. */
-export const sdkVersion = "1.0.0"
+const sdkVersion = "1.0.0"
 
 /** Why a plugin is set aside, and what mends it. */
 export interface Misfit {

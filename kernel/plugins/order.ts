@@ -49,7 +49,10 @@ export function orderPlugins<T extends { manifest: Manifest }>(items: readonly T
       continue
     }
     const cycle = findCycle(pending, needs)
-    const misfit = { reason: `it is part of a circle of needs: ${[...cycle, cycle[0]].join(" -> ")}`, remedy: "Disable one of them, or break the circle with a hook or an extension point." }
+    const misfit = {
+      reason: `it is part of a circle of needs: ${[...cycle, cycle[0]].join(" -> ")}`,
+      remedy: "Disable one of them, or break the circle with a hook or an extension point.",
+    }
     for (const id of cycle) setAside(pending.get(id) as T, misfit)
   }
   return { ordered, aside }

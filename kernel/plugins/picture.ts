@@ -35,7 +35,14 @@ export function pictureOf(plugins: readonly ActivePlugin[], kernelTexts: Texts, 
 /** What a route's request and answer would be on the other side of a process border; streams cross piece by piece in the services that carry them. */
 function crossRoute(run: RouteEntry["handle"], cross: Crossing): RouteEntry["handle"] {
   return async (request: RouteRequest<RouteDecl>) => {
-    const answer = await run({ signal: request.signal, headers: request.headers, body: cross(request.body), params: cross(request.params), query: cross(request.query), caller: cross(request.caller) })
+    const answer = await run({
+      signal: request.signal,
+      headers: request.headers,
+      body: cross(request.body),
+      params: cross(request.params),
+      query: cross(request.query),
+      caller: cross(request.caller),
+    })
     const streams = typeof answer === "object" && answer !== null && "answer" in answer && answer.answer !== "json"
     return streams ? answer : cross(answer)
   }

@@ -111,7 +111,9 @@ export class Points {
 
   #of(point: string): Map<string, { owner: string; item: object }> {
     let items = this.#items.get(point)
-    if (!items) this.#items.set(point, (items = new Map()))
+    if (items) return items
+    items = new Map()
+    this.#items.set(point, items)
     return items
   }
 }

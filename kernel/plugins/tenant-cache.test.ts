@@ -45,7 +45,10 @@ describe("tenant cache", () => {
 
   it("keeps nothing of a load that failed", async () => {
     let loads = 0
-    const cache = createTenantCache<number>({ max: 10, ttlMs: 60_000, changedBy: [], load: () => (++loads === 1 ? Promise.reject(new Error("down")) : Promise.resolve(loads)) }, bus)
+    const cache = createTenantCache<number>(
+      { max: 10, ttlMs: 60_000, changedBy: [], load: () => (++loads === 1 ? Promise.reject(new Error("down")) : Promise.resolve(loads)) },
+      bus,
+    )
     await cache.get(of("a"), "x").catch(() => undefined)
     equal(await cache.get(of("a"), "x"), 2)
   })

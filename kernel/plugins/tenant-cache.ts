@@ -20,14 +20,14 @@ export function createTenantCache<V>(options: CacheOptions<V>, bus: EventBus): T
   function load(caller: Caller, key: string, slot: string): Promise<V> {
     const entry = { value: options.load(caller, key), stale: false }
     loading.set(slot, entry)
-    return entry.value.then(
-      (value) => {
+    return entry.value
+      .then((value) => {
         if (!entry.stale) entries.set(slot, { value })
         return value
-      },
-    ).finally(() => {
-      if (loading.get(slot) === entry) loading.delete(slot)
-    })
+      })
+      .finally(() => {
+        if (loading.get(slot) === entry) loading.delete(slot)
+      })
   }
   return {
     get(caller, key) {

@@ -5,7 +5,7 @@ import { type AgentRow, findAgent, findFallback, listAgents, renameProvider } fr
 import { profileOf } from "./wire.ts"
 
 /** The one place that decides who may use an agent. Source: wire contract, http-core 5, "Access". */
-export function mayUse(caller: Caller, agent: Pick<AgentRow, "owner_id" | "is_default" | "shared_with">): boolean {
+function mayUse(caller: Caller, agent: Pick<AgentRow, "owner_id" | "is_default" | "shared_with">): boolean {
   return seesAll(caller) || agent.is_default || agent.owner_id === caller.userId || agent.shared_with.includes(caller.userId)
 }
 

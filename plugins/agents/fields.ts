@@ -18,7 +18,6 @@ export const configNames = [
   "shell_deny_groups",
   "kg_dedup_config",
 ] as const
-export type ConfigName = (typeof configNames)[number]
 
 const Text = (maxLength: number) => Type.Optional(Type.String({ maxLength }))
 const ClearableText = (maxLength: number) => Type.Optional(Type.Union([Type.String({ maxLength }), Type.Null()]))

@@ -1,4 +1,4 @@
-import { Agents, type Caller, definePlugin, pageOf, Providers, Runs, seesAll } from "@plugboard/sdk"
+import { Agents, type Caller, definePlugin, Providers, pageOf, Runs, seesAll } from "@plugboard/sdk"
 import { createAccess } from "./access.ts"
 import { createChanges } from "./change.ts"
 import { manifest } from "./manifest.ts"
@@ -45,7 +45,11 @@ export default definePlugin(manifest, (host) => {
     rpc: {
       "agents.list": async (_, { caller }) => {
         await access.service.fallback(caller)
-        const [defaults, running, rows] = await Promise.all([defaultsOf(caller), runningOf(caller), listAgents(host.db.for(caller), seesAll(caller) ? null : caller.userId, 1_000, 0)])
+        const [defaults, running, rows] = await Promise.all([
+          defaultsOf(caller),
+          runningOf(caller),
+          listAgents(host.db.for(caller), seesAll(caller) ? null : caller.userId, 1_000, 0),
+        ])
         const active = rows.filter((row) => row.status === "active").map((row) => shownAgent(row, defaults))
         return {
           agents: active.map((agent) => ({

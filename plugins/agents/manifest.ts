@@ -64,7 +64,16 @@ export const manifest = defineManifest({
   capabilities: { db: true },
   config: Type.Object({ workspaceRoot: Type.String({ default: "workspace", description: "Folder under which every agent's workspace lies." }) }, { additionalProperties: false }),
   routes: {
-    list: { method: "GET", path: "/v1/agents", role: "viewer", summary: "List agents", tags, query: PageQuery, reply: Type.Object({ agents: Type.Array(Agent) }), alsoAs: "payload" },
+    list: {
+      method: "GET",
+      path: "/v1/agents",
+      role: "viewer",
+      summary: "List agents",
+      tags,
+      query: PageQuery,
+      reply: Type.Object({ agents: Type.Array(Agent) }),
+      alsoAs: "payload",
+    },
     create: { method: "POST", path: "/v1/agents", role: "admin", summary: "Make an agent", tags, status: 201, body: AgentInput, reply: Agent },
     get: { method: "GET", path: "/v1/agents/:id", role: "viewer", summary: "Show an agent", tags, params: Id, reply: Agent },
     update: {

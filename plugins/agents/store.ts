@@ -76,7 +76,9 @@ export async function hasAnyAgent(db: Queries): Promise<boolean> {
 
 /** Of the keys that are the base, or the base and a number: those that are taken. */
 export async function takenKeys(db: Queries, base: string): Promise<Set<string>> {
-  const rows = await db.any(sql.type(row(Type.Object({ agent_key: Text })))`SELECT agent_key FROM agents.agents WHERE agent_key = ${base} OR agent_key ~ ('^' || ${base}::text || '-[0-9]+$') LIMIT 10000`)
+  const rows = await db.any(
+    sql.type(row(Type.Object({ agent_key: Text })))`SELECT agent_key FROM agents.agents WHERE agent_key = ${base} OR agent_key ~ ('^' || ${base}::text || '-[0-9]+$') LIMIT 10000`,
+  )
   return new Set(rows.map(({ agent_key }) => agent_key))
 }
 

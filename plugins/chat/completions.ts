@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, reply, type RunAnswer, type SseFrame } from "@plugboard/sdk"
+import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, type RunAnswer, reply, type SseFrame } from "@plugboard/sdk"
 import type { Static } from "typebox"
 import { type ChatRequest, wireUsage } from "./completion-wire.ts"
 import type { Engine } from "./engine.ts"
@@ -109,7 +109,12 @@ function completion({ id, created, model }: Shape, content: string, finish_reaso
 }
 
 /** One chunk for each delta of the model, in as few writes as the deltas came in. The parts that never change are made once. */
-async function* chunks(run: Run, shape: Shape, includeUsage: boolean, failureOfEnd: (outcome: Exclude<Outcome, { status: "completed" }>) => unknown): AsyncIterable<readonly SseFrame[]> {
+async function* chunks(
+  run: Run,
+  shape: Shape,
+  includeUsage: boolean,
+  failureOfEnd: (outcome: Exclude<Outcome, { status: "completed" }>) => unknown,
+): AsyncIterable<readonly SseFrame[]> {
   const head = JSON.stringify({ id: shape.id, object: "chat.completion.chunk", created: shape.created, model: shape.model }).slice(0, -1)
   const tail = includeUsage ? ',"usage":null}' : "}"
   const chunk = (delta: string, finish = "null"): SseFrame => ({ data: `${head},"choices":[{"index":0,"delta":${delta},"finish_reason":${finish}}]${tail}` })

@@ -1,4 +1,4 @@
-import { type Caller, type Host, seesAll, Sessions, wireMessage } from "@plugboard/sdk"
+import { type Caller, type Host, Sessions, seesAll, wireMessage } from "@plugboard/sdk"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
 import { silence } from "./model-call.ts"

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Caller, failureOf, type Finish, type Finished, type FinishedRun, type Host, Sessions } from "@plugboard/sdk"
-import { type manifest } from "./manifest.ts"
+import { type Caller, type Finish, type Finished, type FinishedRun, failureOf, type Host, Sessions } from "@plugboard/sdk"
+import type { manifest } from "./manifest.ts"
 import { causeOf } from "./model-call.ts"
 import type { Outcome, Run } from "./run.ts"
 import type { Telling } from "./telling.ts"
@@ -79,7 +79,9 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling) {
       durationMs: Date.now() - run.startedAt.getTime(),
       ...(outcome.status === "failed" && { error: causeOf(outcome.error) }),
     }
-    host.hooks.call("run.finished", facts, { caller: run.caller, signal: AbortSignal.timeout(60_000) }).catch((err: unknown) => host.log.warn({ err, run: run.id }, "run.finished failed"))
+    host.hooks
+      .call("run.finished", facts, { caller: run.caller, signal: AbortSignal.timeout(60_000) })
+      .catch((err: unknown) => host.log.warn({ err, run: run.id }, "run.finished failed"))
   }
 
   function conclude(run: Run, outcome: Outcome): void {

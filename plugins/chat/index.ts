@@ -1,4 +1,4 @@
-import { Agents, definePlugin, row, Runs, sql, Tools } from "@plugboard/sdk"
+import { Agents, definePlugin, Runs, row, sql, Tools } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { createCompletions } from "./completions.ts"
 import { createControl } from "./control.ts"

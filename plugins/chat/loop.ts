@@ -27,10 +27,7 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
 
   async function systemPrompt(run: Run): Promise<string> {
     const { agent, turn, instructions } = run.request
-    const sections = [
-      ...(agent.systemPrompt === "" ? [] : [{ key: "agent", text: agent.systemPrompt }]),
-      ...instructions.map((text) => ({ key: "caller", text })),
-    ]
+    const sections = [...(agent.systemPrompt === "" ? [] : [{ key: "agent", text: agent.systemPrompt }]), ...instructions.map((text) => ({ key: "caller", text }))]
     const prompt = await host.hooks.call(
       "prompt.assembling",
       { runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey, message: turn.message, sections },
@@ -88,7 +85,13 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
       if (calls.length === 0 || iteration >= most) {
         const silent = text.trim() === silence
         run.keep({ ...kept, content: text.trim() === "" ? "..." : text })
-        return { status: "completed", content: silent ? "" : text, thinking: message.thinking ?? "", usage: run.usage, finish: finish === "length" || finish === "content_filter" ? finish : "stop" }
+        return {
+          status: "completed",
+          content: silent ? "" : text,
+          thinking: message.thinking ?? "",
+          usage: run.usage,
+          finish: finish === "length" || finish === "content_filter" ? finish : "stop",
+        }
       }
       run.keep({ ...kept, content: text, toolCalls: [...calls] })
       if (text !== "") tell(run, "block.reply", { content: text, source: "llm_progress" })

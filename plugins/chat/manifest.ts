@@ -1,4 +1,4 @@
-import { Agents, defineManifest, Providers, providerErrors, Runs, Sessions, sse, Tools } from "@plugboard/sdk"
+import { Agents, defineManifest, Providers, type providerErrors, Runs, Sessions, sse, Tools } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { ChatRequest, Completion, CompletionChunk } from "./completion-wire.ts"
 

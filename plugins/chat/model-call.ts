@@ -127,7 +127,10 @@ class Stream {
   }
 
   #tell(kind: "chunk" | "thinking", texts: string[]): void {
-    if (kind === "thinking" || !this.#held) return this.#pass(this.#run, kind, texts)
+    if (kind === "thinking" || !this.#held) {
+      this.#pass(this.#run, kind, texts)
+      return
+    }
     this.#held.push(...texts)
     if (silence.startsWith(this.#run.text.trim()) && this.#run.text.length < 32) return
     const held = this.#held
@@ -136,7 +139,8 @@ class Stream {
   }
 
   #addCall(delta: Extract<Delta, { type: "tool" }>): void {
-    const call = (this.#calls[delta.index] ??= { id: "", name: "", arguments: "" })
+    const call = this.#calls[delta.index] ?? { id: "", name: "", arguments: "" }
+    this.#calls[delta.index] = call
     call.id ||= delta.id ?? ""
     call.name ||= delta.name ?? ""
     call.arguments += delta.arguments ?? ""

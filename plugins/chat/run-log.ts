@@ -5,8 +5,6 @@ export interface RunEvent {
   readonly payload?: Readonly<Record<string, unknown>>
 }
 
-export const terminal: ReadonlySet<string> = new Set(["run.completed", "run.failed", "run.cancelled"])
-
 /**
  * Everything that a run has told, in order, while it runs. A listener is a place in it and nothing more: it reads when it can, gets all that has come since as one batch,
  * and neither holds the run up nor loses anything. What bounds the log is the length of the answer.

@@ -93,7 +93,10 @@ export function createSend(host: Host<typeof manifest>, engine: Engine) {
     }
     if (!cliProfile) return answered(started.run)
     const told = mirror(call, started.run)
-    return withinPatience(started.run, told.then(() => answered(started.run)))
+    return withinPatience(
+      started.run,
+      told.then(() => answered(started.run)),
+    )
   }
 }
 

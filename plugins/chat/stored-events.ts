@@ -7,7 +7,10 @@ import type { RunEvent } from "./run-log.ts"
 /** Between two writes of what runs have told. A run that ends sooner writes nothing. */
 const everyMs = 100
 const Nothing = row(Type.Object({}))
-const Batch = Type.Object({ first_seq: Type.Integer(), events: Type.Array(Type.Object({ seq: Type.Integer(), type: Type.String(), payload: Type.Optional(Type.Record(Type.String(), Type.Unknown())) })) })
+const Batch = Type.Object({
+  first_seq: Type.Integer(),
+  events: Type.Array(Type.Object({ seq: Type.Integer(), type: Type.String(), payload: Type.Optional(Type.Record(Type.String(), Type.Unknown())) })),
+})
 
 /** Writes what long runs have told, one statement a tenant and round, and removes it when they have ended. Off the path of every turn: a failure costs a rejoining client some deltas, and nothing else. */
 export function createStoredEvents(host: Host<typeof manifest>) {

@@ -15,6 +15,9 @@ export function addUsage(a: Usage, b: Usage): Usage {
 
 /** For a provider that did not report, as when its stream broke: it bills what it sent all the same. Four characters a token is the rule of thumb that providers give. */
 export function estimateUsage(messages: readonly ModelMessage[], said: number): Usage {
-  const asked = messages.reduce((sum, { content }) => sum + (typeof content === "string" ? content.length : content.reduce((size, part) => size + (part.type === "text" ? part.text.length : 1_000), 0)), 0)
+  const asked = messages.reduce(
+    (sum, { content }) => sum + (typeof content === "string" ? content.length : content.reduce((size, part) => size + (part.type === "text" ? part.text.length : 1_000), 0)),
+    0,
+  )
   return { ...noUsage, promptTokens: Math.ceil(asked / 4), completionTokens: Math.ceil(said / 4), estimated: true }
 }

@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type Caller, type Host, seesAll, type SessionsService, type StoredMessage } from "@plugboard/sdk"
+import { type Caller, type Host, type SessionsService, type StoredMessage, seesAll } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { appendMessage, countSessions, type Filter, findSession, newestSession, type SessionRow, storedMessages } from "./store.ts"
 

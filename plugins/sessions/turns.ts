@@ -1,5 +1,18 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type Begun, type Caller, type Finished, type Host, row, type RunAnswer, type RunStatus, seesAll, type SessionsService, sql, type StoredMessage, type Turn } from "@plugboard/sdk"
+import {
+  type Begun,
+  type Caller,
+  type Finished,
+  type Host,
+  type RunAnswer,
+  type RunStatus,
+  row,
+  type SessionsService,
+  type StoredMessage,
+  seesAll,
+  sql,
+  type Turn,
+} from "@plugboard/sdk"
 import { Type } from "typebox"
 import type { manifest } from "./manifest.ts"
 

@@ -1,4 +1,4 @@
-import { Agents, definePlugin, Gateway, reply, Runs, Sessions, Tenants, Tools } from "@plugboard/sdk"
+import { Agents, definePlugin, Gateway, Runs, reply, Sessions, Tenants, Tools } from "@plugboard/sdk"
 import { manifest } from "./manifest.ts"
 
 export default definePlugin(manifest, (host) => {
@@ -9,7 +9,15 @@ export default definePlugin(manifest, (host) => {
       health: async () => {
         const { uptimeMs, version, database, loopDelayMs } = await gateway.health()
         const well = database === "ok"
-        const body = { status: well ? ("ok" as const) : ("degraded" as const), uptime_ms: uptimeMs, mode: "managed" as const, database, protocol: 3 as const, version, loop_delay_ms: loopDelayMs }
+        const body = {
+          status: well ? ("ok" as const) : ("degraded" as const),
+          uptime_ms: uptimeMs,
+          mode: "managed" as const,
+          database,
+          protocol: 3 as const,
+          version,
+          loop_delay_ms: loopDelayMs,
+        }
         return well ? body : reply.json(body, { status: 503, headers: { "retry-after": "1" } })
       },
       edition: async () => ({ name: "standard" as const }),

@@ -26,7 +26,7 @@ interface Schema {
 export type Fill = (path: string, schema: Schema) => string | undefined
 
 /** A value that fits the schema: only what is required, or with `whole` every member. */
-export function sampleOf(schema: Schema, fill: Fill, whole: boolean, path = ""): unknown {
+function sampleOf(schema: Schema, fill: Fill, whole: boolean, path = ""): unknown {
   if (schema.const !== undefined) return schema.const
   if (schema.enum) return schema.enum[0]
   const choices = schema.anyOf ?? schema.oneOf

@@ -10,14 +10,27 @@ export interface Outcome {
 }
 
 /** `total` requests over `connections`, each of them always busy. Reads every answer to its end and looks for `mark` in it. */
-export async function runLoad(options: { url: string; path: string; headers: Record<string, string>; body: string; connections: number; total: number; mark: string }): Promise<Outcome> {
+export async function runLoad(options: {
+  url: string
+  path: string
+  headers: Record<string, string>
+  body: string
+  connections: number
+  total: number
+  mark: string
+}): Promise<Outcome> {
   const pool = new Pool(options.url, { connections: options.connections, pipelining: 1 })
   const outcome: Outcome = { requests: 0, failed: 0, ms: 0, firstByteMs: [] }
   let left = options.total
   const worker = async () => {
     while (left-- > 0) {
       const started = performance.now()
-      const { statusCode, body } = await pool.request({ method: "POST", path: options.path, headers: { "content-type": "application/json", ...options.headers }, body: options.body })
+      const { statusCode, body } = await pool.request({
+        method: "POST",
+        path: options.path,
+        headers: { "content-type": "application/json", ...options.headers },
+        body: options.body,
+      })
       let text = ""
       for await (const chunk of body) {
         if (text === "") outcome.firstByteMs.push(performance.now() - started)

@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util"
-import { cpuMs, residentMiB, treeCpuMs } from "./cpu.ts"
 import { scratchDatabase } from "../../kernel/db/scratch.ts"
 import { type Running, startGateway, startProgram } from "../processes.ts"
-import { measureIdleSockets, measureRpc } from "./sockets.ts"
+import { cpuMs, residentMiB, treeCpuMs } from "./cpu.ts"
 import { type Outcome, percentile, runLoad } from "./load.ts"
 import { postmasterOf } from "./postmaster.ts"
+import { measureIdleSockets, measureRpc } from "./sockets.ts"
 
 // What a full agent turn costs, told as a ratio to a plain koa proxy to the same fake upstream in the same run, and as CPU time of each process.
 // Embedded database unless TEST_DATABASE_URL is set. `--quick` is for CI: it shows that the bench runs, its numbers mean nothing.
@@ -94,7 +94,11 @@ async function benchConfig(folder: string): Promise<string> {
 
 async function useUpstream(gateway: Running, upstream: Running): Promise<void> {
   const post = async (path: string, body: object) => {
-    const response = await fetch(gateway.url + path, { method: "POST", headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, body: JSON.stringify(body) })
+    const response = await fetch(gateway.url + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    })
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
   }
   await post("/v1/providers", { name: "bench", provider_type: "openai_compat", api_base: `${upstream.url}/v1`, api_key: "sk-bench-0123456789" })

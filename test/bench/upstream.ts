@@ -16,7 +16,14 @@ const stream = Buffer.from(
   ].join(""),
 )
 const json = Buffer.from(
-  JSON.stringify({ id, object: "chat.completion", created: 1, model: "bench", choices: [{ index: 0, message: { role: "assistant", content: words.join("") }, finish_reason: "stop" }], usage }),
+  JSON.stringify({
+    id,
+    object: "chat.completion",
+    created: 1,
+    model: "bench",
+    choices: [{ index: 0, message: { role: "assistant", content: words.join("") }, finish_reason: "stop" }],
+    usage,
+  }),
 )
 const server = createServer((request, response) => {
   const parts: Buffer[] = []

@@ -1,4 +1,4 @@
-import { createServer, connect, type Server, type Socket } from "node:net"
+import { connect, createServer, type Server, type Socket } from "node:net"
 
 /** A TCP relay that can lose its far side: what a gateway sees of a database server that stops and comes back. */
 export interface CuttableProxy {

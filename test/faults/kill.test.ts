@@ -45,7 +45,10 @@ describe("kill -9 while runs stream", () => {
     const again = await connect()
     for (const [index, sessionKey] of sessions.entries()) {
       const { messages } = await again.call("chat.history", { sessionKey })
-      ok(messages.some((message: { role: string; content: string }) => message.role === "user" && message.content.includes(`message ${index}`)), sessionKey)
+      ok(
+        messages.some((message: { role: string; content: string }) => message.role === "user" && message.content.includes(`message ${index}`)),
+        sessionKey,
+      )
     }
     const deadline = performance.now() + 20_000
     let running: string[] = sessions

@@ -46,7 +46,10 @@ describe("many sockets of one user", () => {
     )
     for (const [index, answer] of answers.entries()) {
       const own = clients[index]?.events.filter((frame) => frame.event === "agent" && frame.payload.runId === answer.runId) ?? []
-      const text = own.filter((frame) => frame.payload.type === "chunk").map((frame) => frame.payload.payload.content).join("")
+      const text = own
+        .filter((frame) => frame.payload.type === "chunk")
+        .map((frame) => frame.payload.payload.content)
+        .join("")
       equal(text, answer.content, `socket ${index} has its answer whole`)
       ok(answer.content.split(/\s+/).length >= words)
       equal(own.at(-1)?.payload.type, "run.completed")

@@ -28,12 +28,19 @@ const nameless = {
   activate: () => ({ routes: { list: async () => ({}) } }),
 } as Plugin
 const halved = {
-  manifest: { ...shared, id: "halved", rpc: { "halved.one": { role: "viewer", summary: "", result: Empty }, "halved.two": { role: "viewer", summary: "", result: Empty } } } as Manifest,
+  manifest: {
+    ...shared,
+    id: "halved",
+    rpc: { "halved.one": { role: "viewer", summary: "", result: Empty }, "halved.two": { role: "viewer", summary: "", result: Empty } },
+  } as Manifest,
   activate: () => ({ rpc: { "halved.one": async () => ({}) } }),
 } as Plugin
-const fine = definePlugin(defineManifest({ ...shared, id: "fine", rpc: { "fine.hello": { role: "viewer", summary: "Hello", result: Type.Object({ hello: Type.String() }) } } }), () => ({
-  rpc: { "fine.hello": async () => ({ hello: "world" }) },
-}))
+const fine = definePlugin(
+  defineManifest({ ...shared, id: "fine", rpc: { "fine.hello": { role: "viewer", summary: "Hello", result: Type.Object({ hello: Type.String() }) } } }),
+  () => ({
+    rpc: { "fine.hello": async () => ({ hello: "world" }) },
+  }),
+)
 
 describe("plugins that do not fit", () => {
   let gateway: TestGateway

@@ -19,7 +19,9 @@ export async function openDeafSocket(url: string, first: object): Promise<DeafSo
     socket.once("error", reject)
   })
   const upgraded = new Promise<void>((resolve) => socket.once("data", () => resolve()))
-  socket.write(`GET /ws HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\n\r\n`)
+  socket.write(
+    `GET /ws HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\n\r\n`,
+  )
   await upgraded
   const send = (text: string) => socket.write(textFrame(text))
   const answered = new Promise<void>((resolve) => socket.once("data", () => resolve()))

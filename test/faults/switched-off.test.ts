@@ -55,7 +55,13 @@ describe("a plugin that is switched off", () => {
     rmSync(folder, { recursive: true })
     ok(loaded.some((url) => url.endsWith("/plugins/agents/index.ts")))
     ok(loaded.some((url) => url.endsWith("/plugins/chat/manifest.ts")))
-    equal(loaded.find((url) => url.includes("/plugins/chat/") && !url.endsWith("/manifest.ts")), undefined)
-    equal(loaded.find((url) => url.includes("/node_modules/openai/")), undefined)
+    equal(
+      loaded.find((url) => url.includes("/plugins/chat/") && !url.endsWith("/manifest.ts")),
+      undefined,
+    )
+    equal(
+      loaded.find((url) => url.includes("/node_modules/openai/")),
+      undefined,
+    )
   }).timeout(30_000)
 })

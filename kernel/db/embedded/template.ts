@@ -23,6 +23,9 @@ export async function buildTemplate(folder = cacheFolder): Promise<void> {
   const { PGlite } = await import("@electric-sql/pglite")
   const { extensions } = await import("./extensions.ts")
   const db = await PGlite.create({ extensions })
+  // Of the three databases of a fresh folder one is used. The two others are templates for CREATE DATABASE, and most of the files.
+  await db.exec("UPDATE pg_database SET datistemplate = false")
+  for (const unused of ["template1", "template0"]) await db.exec(`DROP DATABASE ${unused}`)
   await db.exec("CHECKPOINT")
   const archive = await db.dumpDataDir("none")
   await db.close()

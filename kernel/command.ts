@@ -1,6 +1,8 @@
 import { failureOf } from "@plugboard/sdk"
 import { Command } from "commander"
 import { ConfigError, loadConfig } from "./config.ts"
+import { reasonOf } from "./failures.ts"
+import { loadTexts } from "./plugins/texts.ts"
 import { version } from "./version.ts"
 
 /** The `plugboard` command. Exit codes: 0 done, 1 failed, 2 the configuration must be changed. */
@@ -17,7 +19,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     await program.parseAsync([...argv])
   } catch (error) {
     const known = error instanceof ConfigError || failureOf(error)
-    process.stderr.write(`${known ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`)
+    process.stderr.write(`${known ? reasonOf(error, new Map([["kernel", loadTexts(import.meta.dirname)]])) : ((error as Error).stack ?? String(error))}\n`)
     process.exitCode = error instanceof ConfigError ? 2 : 1
   }
 }

@@ -66,3 +66,8 @@ export function tell(error: unknown, locale: Locale, texts: ReadonlyMap<string, 
   const message = failure.text ?? template.replace(/\{(\w+)\}/g, (hole, param: string) => (param in failure.params ? String(failure.params[param]) : hole))
   return { status: kind.status, code: kind.code, message, failure }
 }
+
+/** For the operator, in English: the text of a declared failure, whose `message` is no more than its name; of anything else the message. */
+export function reasonOf(error: unknown, texts: ReadonlyMap<string, Texts>): string {
+  return tell(error, "en", texts)?.message ?? (error instanceof Error ? error.message : String(error))
+}

@@ -11,6 +11,7 @@ import {
   type Texts,
 } from "@plugboard/sdk"
 import { checkConfig } from "../config.ts"
+import { reasonOf } from "../failures.ts"
 import { HookSet } from "../hooks/hook-set.ts"
 import type { RegisteredTap } from "../hooks/tap.ts"
 import type { Registry, RegistrySource } from "../registry.ts"
@@ -86,7 +87,7 @@ export class PluginManager implements RegistrySource {
         await plugin.parts.start?.()
       } catch (error) {
         this.#withdraw(plugin)
-        this.#setAside(plugin, { reason: `its start failed: ${(error as Error).message}`, remedy: "See the log for the cause." }, error)
+        this.#setAside(plugin, { reason: `its start failed: ${reasonOf(error, this.current.texts)}`, remedy: "See the log for the cause." }, error)
         this.#publish()
       }
     }
@@ -136,8 +137,12 @@ export class PluginManager implements RegistrySource {
     } catch (error) {
       rooms.services.withdraw(manifest.id)
       rooms.points.withdraw(manifest.id)
-      if (error instanceof SetAside) this.#setAside(candidate, error.misfit)
-      else this.#setAside(candidate, { reason: `its activation failed: ${(error as Error).message}`, remedy: "See the log for the cause." }, error)
+      if (error instanceof SetAside) return this.#setAside(candidate, error.misfit)
+      const texts = new Map([
+        ["kernel", this.#options.kernelTexts],
+        [manifest.id, loadTexts(candidate.folder)],
+      ])
+      this.#setAside(candidate, { reason: `its activation failed: ${reasonOf(error, texts)}`, remedy: "See the log for the cause." }, error)
     }
   }
 

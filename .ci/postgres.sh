@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A throwaway PostgreSQL with pgvector for the tests. `postgres.sh start DIR` prints its URI and leaves it in DIR/url; `postgres.sh stop DIR` ends it and removes DIR.
-# Installs what is absent (Debian, as root): PostgreSQL 15 from the distribution, and pgvector built from Debian's source package, since bookworm has none.
+# Installs what is absent (Debian, as root): PostgreSQL 15 and PgBouncer from the distribution, and pgvector built from Debian's source package, since bookworm has none.
 set -euo pipefail
 command=$1
 dir=$2
@@ -8,9 +8,9 @@ bin=/usr/lib/postgresql/15/bin
 
 install() {
   export DEBIAN_FRONTEND=noninteractive
-  if [ ! -x "$bin/initdb" ] || [ ! -e /usr/share/postgresql/15/extension/vector.control ]; then
+  if [ ! -x "$bin/initdb" ] || [ ! -x /usr/sbin/pgbouncer ] || [ ! -e /usr/share/postgresql/15/extension/vector.control ]; then
     apt-get update -qq
-    apt-get install -y -qq postgresql-15 postgresql-server-dev-15 gcc make >/dev/null
+    apt-get install -y -qq postgresql-15 postgresql-server-dev-15 pgbouncer gcc make >/dev/null
   fi
   if [ ! -e /usr/share/postgresql/15/extension/vector.control ]; then
     local source list

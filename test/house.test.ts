@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process"
 import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
+import { kernelLines } from "../.ci/lines-of-code.ts"
 
 const root = join(import.meta.dirname, "..")
 const plugins = readdirSync(join(root, "plugins"), { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
@@ -52,9 +53,9 @@ describe("the rooms of the house", () => {
     )
   })
 
-  it("keeps the kernel under 6,000 lines", () => {
-    const lines = served.filter((file) => file.startsWith("kernel/")).reduce((sum, file) => sum + textOf(file).split("\n").length - 1, 0)
-    ok(lines <= 6_000, `${lines} lines`)
+  it("keeps the kernel under 6,000 lines of code", () => {
+    const { kernel } = kernelLines(everyFile, root)
+    ok(kernel <= 6_000, `${kernel} lines`)
   })
 
   it("has no file over 300 lines that does not say why in its head", () => {
@@ -108,7 +109,8 @@ describe("what the code may not do", () => {
   })
 
   it("has one way out: kernel/egress.ts", () => {
-    const calls = /(?<![.\w])fetch\(|\bhttps?\.(request|get)\(|new WebSocket\(/
+    // `host.http.request(` is that way; `http.request(` is Node's own.
+    const calls = /(?<![.\w])fetch\(|\bglobalThis\.fetch\(|(?<![.\w])https?\.(request|get)\(|new WebSocket\(/
     const imports = /^import (?!type).*(from "undici"|\b(request|get)\b.*from "node:https?"|from "node:(net|tls|dgram|http2)")/
     deepEqual(
       [...linesThat(calls, served), ...linesThat(imports, served)].filter((line) => !line.startsWith("kernel/egress.ts:")),

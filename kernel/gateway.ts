@@ -10,7 +10,7 @@ import type { Database } from "./db/database.ts"
 import { openDatabase } from "./db/open.ts"
 import { createEgress } from "./egress.ts"
 import { EventBus } from "./events.ts"
-import { fail } from "./failures.ts"
+import { fail, tell } from "./failures.ts"
 import { createHttp } from "./http/create.ts"
 import { Load } from "./load.ts"
 import { createLog, Redactor } from "./log.ts"
@@ -88,6 +88,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
         environment: (names) => names.map((name) => config.env[name]).find(Boolean),
         egress: (manifest) => createEgress({ allow: manifest.capabilities?.net ?? [], allowPrivateHosts: config.allowPrivateHosts, inTransaction: () => db.inTransaction(), log }),
         hooks: () => manager.hooks,
+        describe: (error, locale) => tell(error, locale, manager.current.texts)?.message ?? null,
       },
     })
     function declOf(plugin: string, job: string) {

@@ -1,5 +1,5 @@
 import type { Static, TSchema } from "typebox"
-import type { Caller } from "./caller.ts"
+import type { Caller, Locale } from "./caller.ts"
 import type { EventTarget, Queries, TenantDb } from "./db.ts"
 import type { Failure, FailureData } from "./errors.ts"
 import type { HookMap, HookName } from "./hooks.ts"
@@ -72,9 +72,10 @@ export interface CacheOptions<V> {
 }
 
 export interface PointUsers<T> {
-  get(key: string): T | undefined
-  /** Sorted by key. */
-  entries(): readonly (readonly [string, T])[]
+  /** With a caller: undefined also when its tenant does without the plugin that contributed it. */
+  get(key: string, caller?: Caller): T | undefined
+  /** Sorted by key. With a caller: without what plugins contribute that its tenant does without. */
+  entries(caller?: Caller): readonly (readonly [string, T])[]
 }
 
 type ErrorsOf<M extends Manifest> = M["errors"] extends object ? M["errors"] : Record<never, never>
@@ -118,6 +119,8 @@ export interface Host<M extends Manifest = Manifest> {
   readonly node: { readonly id: string; readonly boot: string }
   /** Runs for each tenant, one after the other, with a system caller. */
   eachTenant(work: (caller: Caller) => Promise<void>): Promise<void>
+  /** A declared failure in words, whichever plugin declared it; null for any other error, whose text is for the log alone. */
+  describe(error: unknown, locale: Locale): Promise<string | null>
   /** A failure that the manifest declares. Throw it. */
   fail<N extends keyof ErrorsOf<M> & string>(name: N, params: ErrorParams<M, N>, options?: FailOptions): Failure
 }

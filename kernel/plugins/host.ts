@@ -1,11 +1,13 @@
-import type { Caller, Host, Http, Manifest } from "@plugboard/sdk"
+import type { Caller, Host, Http, Locale, Manifest } from "@plugboard/sdk"
 import type { Database } from "../db/database.ts"
 import type { EventBus } from "../events.ts"
 import { declaredFailure } from "../failures.ts"
 import type { HookSet } from "../hooks/hook-set.ts"
 import type { GatewayLog } from "../log.ts"
+import type { Owner } from "./claims.ts"
 import type { Jobs } from "./jobs.ts"
-import type { Points, Services } from "./services.ts"
+import type { Points } from "./points.ts"
+import type { Services } from "./services.ts"
 import { createTenantCache } from "./tenant-cache.ts"
 
 /** What the gateway lends to plugins. One object for all; each plugin gets a host that speaks in its name. */
@@ -23,13 +25,22 @@ export interface HostRooms {
     seal(tenantId: string, plugin: string, field: string, clear: string): string
     open(tenantId: string, plugin: string, field: string, sealed: string): string
   }
-  /** The present hook set; a call keeps the one that it began with. */
-  hooks(): HookSet
+  /** A tenant's present hook set; a call keeps the one that it began with. */
+  hooks(tenantId: string): HookSet
   eachTenant(work: (caller: Caller) => Promise<void>): Promise<void>
+  describe(error: unknown, locale: Locale): string | null
+}
+
+/** Whose host it is: one activation of a plugin. `undo` gets what ends its subscriptions. */
+export interface HostFor {
+  manifest: Manifest
+  owner: Owner
+  undo: (() => void)[]
+  config: object
 }
 
 /** The host of one plugin. What the manifest does not declare is refused by an error for its author, at the call. */
-export function createHost(manifest: Manifest, config: object, rooms: HostRooms): Host {
+export function createHost({ manifest, owner, undo, config }: HostFor, rooms: HostRooms): Host {
   const { id } = manifest
   const undeclared = (what: string, name: string) => new Error(`plugin ${id}: ${what} ${name} is not in its manifest`)
   const demandEvent = (event: string) => {
@@ -59,7 +70,7 @@ export function createHost(manifest: Manifest, config: object, rooms: HostRooms)
         else rooms.db.announce({ plugin: id, event, payload, tenantId: caller.tenantId, to })
       },
       subscribe(event, listener) {
-        rooms.bus.subscribe(event, ({ payload, tenantId }) => listener(payload as never, { tenantId: tenantId ?? "" }))
+        undo.push(rooms.bus.subscribe(event, ({ payload, tenantId }) => listener(payload as never, { tenantId: tenantId ?? "" })))
       },
     },
     jobs: {
@@ -72,28 +83,29 @@ export function createHost(manifest: Manifest, config: object, rooms: HostRooms)
     hooks: {
       call(name, value, context) {
         demandFired(name)
-        return rooms.hooks().call(name, value, context)
+        return rooms.hooks(context.caller.tenantId).call(name, value, context)
       },
       pipe(name, value, context) {
         demandFired(name)
-        return rooms.hooks().pipe(name, value, context)
+        return rooms.hooks(context.caller.tenantId).pipe(name, value, context)
       },
     },
     use: (token) => rooms.services.use(id, token),
     has: (token) => rooms.services.has(token),
     offer(token, implementation) {
       if (!manifest.offers?.some((offer) => offer.service === token.service)) throw undeclared("offered service", token.service)
-      rooms.services.offer(id, token, implementation)
+      rooms.services.offer(owner, token, implementation)
     },
     open: (token) => rooms.points.open(token),
     contribute(token, key, implementation) {
       if (!manifest.contributes?.some((point) => point.point === token.point)) throw undeclared("contribution to", token.point)
-      rooms.points.contribute(id, token, key, implementation)
+      rooms.points.contribute(owner, token, key, implementation)
     },
-    cache: (options) => createTenantCache(options, rooms.bus),
+    cache: (options) => createTenantCache(options, rooms.bus, undo),
     environment: (names) => rooms.environment(names),
     node: rooms.node,
     eachTenant: (work) => rooms.eachTenant(work),
+    describe: async (error, locale) => rooms.describe(error, locale),
     fail(name: string, params: object, options) {
       const decl = manifest.errors?.[name]
       if (!decl) throw undeclared("error", name)

@@ -33,6 +33,7 @@ export const kernelErrors = {
   beyond_creator: { kind: "FORBIDDEN" },
   unknown_key: { kind: "NOT_FOUND" },
   unknown_tenant: { kind: "NOT_FOUND" },
+  sql_refused: { kind: "FORBIDDEN" },
 } as const satisfies Record<string, ErrorDecl>
 export type KernelError = keyof typeof kernelErrors
 

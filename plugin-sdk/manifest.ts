@@ -100,6 +100,10 @@ export interface Capabilities {
   net?: readonly string[]
   /** Names of secrets that the plugin may seal and open. */
   secrets?: readonly string[]
+  /** The files of the tenant's workspaces. */
+  files?: boolean
+  /** Work for every tenant that has the plugin on, without a caller (`host.eachTenant`). Bundled plugins need not ask. */
+  system?: boolean
 }
 
 export interface Manifest {
@@ -109,6 +113,8 @@ export interface Manifest {
   /** Range of SDK versions, such as `^1.0.0`. */
   sdk: string
   summary?: string
+  /** True: without it nobody could watch or manage the gateway, so it cannot be switched off there. Bundled plugins only. */
+  essential?: boolean
   /** Services that must be there. The plugin is set aside, with the reason, when one is missing. */
   requires?: readonly ServiceToken<unknown>[]
   /** Plugins to come after, when they are there. */

@@ -18,6 +18,7 @@ export const manifest = defineManifest({
   version: "1.0.0",
   sdk: "^1.0.0",
   summary: "Is the gateway well, and who is on it.",
+  essential: true,
   requires: [Gateway, Tenants],
   opens: [Tools],
   routes: {

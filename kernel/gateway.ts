@@ -18,7 +18,8 @@ import { nodeIdentity } from "./node-id.ts"
 import { bundledPlugins, type Candidate, kernelMigrations } from "./plugins/discover.ts"
 import { Jobs } from "./plugins/jobs.ts"
 import { PluginManager } from "./plugins/manager.ts"
-import { type Crossing, Points, Services, sameProcess } from "./plugins/services.ts"
+import { Points } from "./plugins/points.ts"
+import { type Crossing, Services, sameProcess } from "./plugins/services.ts"
 import { loadTexts } from "./plugins/texts.ts"
 import type { RegistrySource } from "./registry.ts"
 import { createRpc } from "./rpc/create.ts"
@@ -68,7 +69,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     db.setEnqueuer?.((job, store) => jobs.enqueue({ ...job, decl: declOf(job.plugin, job.name) } as never, job.caller, job.data, {}, store))
     const secrets = createSecrets(config.encryptionKey, redactor)
     const manager: PluginManager = new PluginManager({
-      config: config.plugins,
+      drainMs: config.drainSeconds * 1_000,
       kernelTexts: loadTexts(import.meta.dirname),
       kernelServices: [Keys, Tenants, Gateway],
       cross: options.cross ?? sameProcess,
@@ -80,14 +81,14 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
         db,
         bus,
         services,
-        points: new Points(),
+        points: new Points((plugin, tenantId) => manager.isOff(plugin, tenantId)),
         jobs,
         secrets,
         eachTenant,
         node: nodeIdentity(config.dataDir),
         environment: (names) => names.map((name) => config.env[name]).find(Boolean),
         egress: (manifest) => createEgress({ allow: manifest.capabilities?.net ?? [], allowPrivateHosts: config.allowPrivateHosts, inTransaction: () => db.inTransaction(), log }),
-        hooks: () => manager.hooks,
+        hooks: (tenantId) => manager.hooksFor(tenantId),
         describe: (error, locale) => tell(error, locale, manager.current.texts)?.message ?? null,
       },
     })
@@ -95,8 +96,9 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       return manager.current.manifests.find((manifest) => manifest.id === plugin)?.jobs?.[job]
     }
     const authorized = async (kind: "http" | "rpc", name: string, caller: Caller, signal: AbortSignal) => {
-      if (!manager.hooks.has("request.authorized")) return
-      const denial = await manager.hooks.call("request.authorized", { kind, name }, { caller, signal })
+      const hooks = manager.hooksFor(caller.tenantId)
+      if (!hooks.has("request.authorized")) return
+      const denial = await hooks.call("request.authorized", { kind, name }, { caller, signal })
       if (denial)
         throw fail(denial.kind === "RESOURCE_EXHAUSTED" ? "rate_limited" : "denied", { reason: denial.reason }, { text: denial.reason, retryAfterMs: denial.retryAfterMs })
     }
@@ -111,16 +113,21 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       version,
     })
     const rpc = createRpc({ config, log, auth, registry: manager, bus, authorized: (...args) => authorized("rpc", ...args), stopping: stopping.signal, version })
-    services.offer("kernel", Keys, createKeysService({ db }))
-    services.offer("kernel", Tenants, createTenantsService({ db }))
-    services.offer("kernel", Gateway, {
+    services.offer(kernelOwner, Keys, createKeysService({ db }))
+    services.offer(kernelOwner, Tenants, createTenantsService({ db }))
+    services.offer(kernelOwner, Gateway, {
       async health() {
         const database = (await db.ping()) ? ("ok" as const) : ("error" as const)
         return { uptimeMs: Math.round(performance.now() - startedAt), version, database, loopDelayMs: load.delayMs, plugins: manager.states }
       },
       connections: async (caller: Caller) => rpc.connections().filter((connection) => connection.tenantId === caller.tenantId),
     })
-    await manager.activate([...(await candidates), ...(options.extra ?? [])])
+    await manager.converge({
+      candidates: [...(await candidates), ...(options.extra ?? [])],
+      config: config.plugins,
+      offReason: (id) => (config.plugins[id]?.enabled === false ? `plugins.${id}.enabled is false in the configuration` : undefined),
+      offFor: () => new Set(),
+    })
     if (config.strict) {
       const failed = manager.states.find((state) => state.state === "failed")
       if (failed) throw fail("internal", { id: failed.id }, { text: `Plugin ${failed.id} cannot be activated: ${failed.reason}. ${failed.remedy}` })
@@ -167,8 +174,11 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   }
 }
 
+/** Whose the kernel's own services are. */
+const kernelOwner = { id: "kernel" }
+
 /** Tables of the kernel that are looked at before a tenant is known. */
-const kernelGlobals = ["tenants", "members", "api_keys", "pairings", "plugins", "consents", "outbox", "migrations"]
+const kernelGlobals = ["tenants", "members", "api_keys", "pairings", "plugins", "packages", "consents", "outbox", "migrations"]
 
 const TenantRow = Type.Object({ id: Type.String(), slug: Type.String() })
 

@@ -29,6 +29,8 @@ export interface Registry {
   readonly manifests: readonly Manifest[]
   /** Error texts by plugin id; `kernel` is one of them. */
   readonly texts: ReadonlyMap<string, Texts>
+  /** True for a tenant that does without the plugin: its routes and methods are not there for that tenant. */
+  readonly isOff: (plugin: string, tenantId: string) => boolean
 }
 
 /** Where the rooms read the present picture. `onChange` is called with each new one. */

@@ -111,7 +111,7 @@ export function registryOf(routes: Routes): Registry {
   const entries = Object.entries(routes).map(([name, { decl, handle }]): RouteEntry => ({ plugin: "scratch", name, decl, handle: async (request) => handle(request) }))
   const manifest: Manifest = { id: "scratch", version: "1.0.0", sdk: "^1.0.0", routes: Object.fromEntries(Object.entries(routes).map(([name, { decl }]) => [name, decl])) }
   const texts = new Map([["kernel", loadTexts(`${import.meta.dirname}/..`)]])
-  return { routes: entries, methods: new Map(), events: new Map(), manifests: [manifest], texts }
+  return { routes: entries, methods: new Map(), events: new Map(), manifests: [manifest], texts, isOff: () => false }
 }
 
 /** A route for viewers that answers `{}`, but for what is said otherwise. */

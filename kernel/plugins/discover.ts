@@ -11,6 +11,10 @@ export interface Candidate {
   folder: string | undefined
   /** Folder of its `0001_*.sql` files; undefined: it has no tables. */
   migrations: string | undefined
+  /** `bundled`: trusted, in this process. `package`: anybody's, in a process of its own. */
+  origin: "bundled" | "package"
+  /** Changes with its code: what has the same build and the same settings is left running. */
+  build: string
 }
 
 /** `.ts` in the repository, `.js` in the package: whatever this file is. */
@@ -28,6 +32,8 @@ export async function bundledPlugins(): Promise<Candidate[]> {
       return {
         manifest,
         folder,
+        origin: "bundled",
+        build: manifest.version,
         migrations: existing(migrationsRoot(), manifest.id),
         load: async () => ((await importFile(join(folder, `index${extension}`))) as { default: Plugin }).default,
       }
@@ -50,6 +56,8 @@ export function givenPlugin(plugin: Plugin, folder?: string): Candidate {
   return {
     manifest: plugin.manifest,
     folder,
+    origin: "bundled",
+    build: plugin.manifest.version,
     migrations: folder === undefined ? undefined : existing(folder, "migrations", plugin.manifest.id),
     load: async () => plugin,
   }

@@ -1,63 +1,72 @@
-import {
-  type Caller,
-  type HookContext,
-  type HookName,
-  hookDefinitions,
-  type Life,
-  type Manifest,
-  type Plugin,
-  type PluginState,
-  type ServiceToken,
-  type Texts,
-} from "@plugboard/sdk"
+import type { Caller, Life, PluginState, ServiceToken, Texts } from "@plugboard/sdk"
 import { checkConfig } from "../config.ts"
 import { reasonOf } from "../failures.ts"
 import { HookSet } from "../hooks/hook-set.ts"
-import type { RegisteredTap } from "../hooks/tap.ts"
 import type { Registry, RegistrySource } from "../registry.ts"
+import { type ActivePlugin, checkParts, tapsOf } from "./active.ts"
 import type { Candidate } from "./discover.ts"
 import { createHost, type HostRooms } from "./host.ts"
 import type { ActiveJob } from "./jobs.ts"
 import { checkManifest, type Misfit } from "./manifest-check.ts"
 import { orderPlugins } from "./order.ts"
 import { pictureOf } from "./picture.ts"
-import { type Crossing, sameProcess } from "./services.ts"
+import type { Crossing } from "./services.ts"
 import { loadTexts } from "./texts.ts"
-
-type Handler = (...args: never[]) => unknown
-export interface ActivePlugin {
-  manifest: Manifest
-  texts: Texts
-  parts: Life & Partial<Record<"routes" | "rpc" | "hooks" | "jobs", Record<string, Handler>>>
-}
 
 export interface ManagerOptions {
   rooms: HostRooms
-  config: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   kernelTexts: Texts
   kernelServices: readonly ServiceToken<unknown>[]
   /** Copies what a call carries, as a process border would. */
   cross: Crossing
   migrate(candidate: Candidate): Promise<void>
+  /** How long an instance that was replaced or switched off may take to end what it has begun, in ms. */
+  drainMs: number
 }
 
-/** Brings plugins up in order and keeps the picture of what they contribute. One that does not fit is set aside with its reason and remedy; the rest go on. */
+/** What is to run, as configuration and database have it. */
+export interface Wanted {
+  candidates: readonly Candidate[]
+  /** Settings by plugin id; checked against each plugin's schema. */
+  config: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** The reason why a plugin is off; undefined: it is on. */
+  offReason(id: string): string | undefined
+  /** Tenants that do without a plugin. */
+  offFor(id: string): ReadonlySet<string>
+}
+
+interface BringUp {
+  wanted: Wanted
+  loading: ReturnType<Candidate["load"]>
+  /** What will run beside it. */
+  beside: readonly ActivePlugin[]
+  /** The instance that runs now. */
+  old: ActivePlugin | undefined
+  states: Map<string, PluginState>
+}
+
+const nobody: ReadonlySet<string> = new Set()
+
+/**
+ * Brings what runs to what is wanted, and keeps the picture of what the plugins contribute. A plugin that does not fit is set aside with its reason and remedy; the rest go on.
+ * A changed one comes up beside its old instance, which ends what it has begun; one that does not come up leaves the old instance in place.
+ */
 export class PluginManager implements RegistrySource {
   readonly #options: ManagerOptions
   readonly #states = new Map<string, PluginState>()
   readonly #listeners: ((registry: Registry) => void)[] = []
-  #active: ActivePlugin[] = []
-  #hooks: HookSet
+  readonly #retiring = new Set<Promise<void>>()
+  #active: readonly ActivePlugin[] = []
+  #offFor: (id: string) => ReadonlySet<string> = () => nobody
+  /** Hook sets by the plugins that are off; the tenants that do without the same ones share one. */
+  #hookSets = new Map<string, HookSet>()
+  #turn: Promise<unknown> = Promise.resolve()
+  #stopped = false
   current: Registry
 
   constructor(options: ManagerOptions) {
     this.#options = options
-    this.#hooks = new HookSet([], options.rooms.log)
-    this.current = pictureOf([], options.kernelTexts)
-  }
-
-  get hooks(): HookSet {
-    return this.#hooks
+    this.current = pictureOf([], options.kernelTexts, options.cross, this.isOff)
   }
 
   get states(): PluginState[] {
@@ -68,133 +77,210 @@ export class PluginManager implements RegistrySource {
     this.#listeners.push(listener)
   }
 
-  async activate(candidates: readonly Candidate[]): Promise<void> {
-    const enabled: Candidate[] = []
-    for (const candidate of candidates) {
-      const { id, version } = candidate.manifest
-      if (this.#options.config[id]?.enabled === false) this.#states.set(id, { id, version, state: "disabled", reason: `plugins.${id}.enabled is false in the configuration` })
-      else if (!this.#refused(candidate)) enabled.push(candidate)
+  readonly isOff = (plugin: string, tenantId: string): boolean => this.#offFor(plugin).has(tenantId)
+
+  /** The taps that a tenant's requests pass. */
+  hooksFor(tenantId: string): HookSet {
+    const off = this.#active.filter(({ id }) => this.#offFor(id).has(tenantId)).map(({ id }) => id)
+    const key = off.join()
+    let set = this.#hookSets.get(key)
+    if (!set) {
+      const taps = this.#active.filter(({ id }) => !off.includes(id)).flatMap((plugin) => tapsOf(plugin, this.#options.cross))
+      set = new HookSet(taps, this.#options.rooms.log)
+      this.#hookSets.set(key, set)
     }
-    const { ordered, aside } = orderPlugins(enabled, this.#options.kernelServices)
-    for (const { item, misfit } of aside) this.#setAside(item, misfit)
+    return set
+  }
+
+  /** One at a time, in the order asked for. Resolves when the new picture stands; instances that were replaced may still be ending. */
+  converge(wanted: Wanted): Promise<void> {
+    const mine = this.#turn.then(() => this.#converge(wanted))
+    this.#turn = mine.catch(() => undefined)
+    return mine
+  }
+
+  async #converge(wanted: Wanted): Promise<void> {
+    if (this.#stopped) return
+    this.#offFor = wanted.offFor
+    const before = this.#active
+    const states = new Map<string, PluginState>()
+    const { ordered, aside } = orderPlugins(this.#enabled(wanted, states), this.#options.kernelServices)
+    for (const { item, misfit } of aside) this.#setAside(states, item, misfit)
+    const fresh = ordered.filter((candidate) => !this.#unchanged(before, candidate, wanted))
     // Imports are the slow part and know no order; activation does.
-    const loading = ordered.map((candidate) => candidate.load())
-    for (const pending of loading) pending.catch(() => undefined)
-    for (const [index, candidate] of ordered.entries()) await this.#bringUp(candidate, loading[index] as Promise<Plugin>)
-    this.#publish()
-    for (const plugin of [...this.#active]) {
-      try {
-        await plugin.parts.start?.()
-      } catch (error) {
-        this.#withdraw(plugin)
-        this.#setAside(plugin, { reason: `its start failed: ${reasonOf(error, this.current.texts)}`, remedy: "See the log for the cause." }, error)
-        this.#publish()
+    const loading = new Map(fresh.map((candidate) => [candidate, candidate.load()]))
+    for (const pending of loading.values()) pending.catch(() => undefined)
+    const next: ActivePlugin[] = []
+    for (const candidate of ordered) {
+      const old = before.find(({ id }) => id === candidate.manifest.id)
+      const loaded = loading.get(candidate)
+      const others = before.filter(({ id }) => id !== candidate.manifest.id && ordered.some(({ manifest }) => manifest.id === id) && !next.some((plugin) => plugin.id === id))
+      const now = loaded ? await this.#bringUp(candidate, { wanted, loading: loaded, beside: [...next, ...others], old, states }) : (old as ActivePlugin)
+      if (!now) continue
+      next.push(now)
+      if (!states.has(now.id)) states.set(now.id, stateOf(now))
+    }
+    this.#publish(next, states)
+    await this.#start(
+      next.filter((plugin) => !before.includes(plugin)),
+      before,
+    )
+    for (const plugin of [...before].reverse()) if (!this.#active.includes(plugin)) this.#retire(plugin)
+  }
+
+  #enabled(wanted: Wanted, states: Map<string, PluginState>): Candidate[] {
+    const seen = new Set<string>()
+    return wanted.candidates.filter((candidate) => {
+      const misfit = checkManifest(candidate.manifest, candidate.origin)
+      if (misfit) {
+        this.#setAside(states, candidate, misfit)
+        return false
       }
-    }
-    this.#options.rooms.jobs.use(this.#jobs())
+      const { id, version } = candidate.manifest
+      if (seen.has(id)) {
+        this.#options.rooms.log.error({ plugin: id }, "plugin left out: there are two of its id")
+        return false
+      }
+      seen.add(id)
+      const reason = wanted.offReason(id)
+      if (reason !== undefined) states.set(id, { id, version, origin: candidate.origin, state: "disabled", reason })
+      return reason === undefined
+    })
   }
 
-  /** Last activated first: whoever uses a service ends before it. */
-  async drain(signal: AbortSignal): Promise<void> {
-    for (const plugin of [...this.#active].reverse()) await this.#ending(plugin, () => plugin.parts.drain?.(signal))
+  #unchanged(before: readonly ActivePlugin[], { manifest, build }: Candidate, wanted: Wanted): boolean {
+    const old = before.find(({ id }) => id === manifest.id)
+    return old !== undefined && old.candidate.build === build && old.settings === settingsOf(manifest.id, wanted)
   }
 
-  async stop(): Promise<void> {
-    for (const plugin of [...this.#active].reverse()) await this.#ending(plugin, () => plugin.parts.stop?.())
-  }
-
-  async #ending(plugin: ActivePlugin, work: () => Promise<void> | undefined): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      this.#options.rooms.log.warn({ err: error, plugin: plugin.manifest.id }, "plugin failed while it was stopped")
-    }
-  }
-
-  #refused(candidate: Candidate): boolean {
-    const misfit = checkManifest(candidate.manifest)
-    if (misfit) this.#setAside(candidate, misfit)
-    return misfit !== null
-  }
-
-  async #bringUp(candidate: Candidate, loading: Promise<Plugin>): Promise<void> {
-    const { rooms } = this.#options
+  /** The new instance; the old one when the new one does not come up; undefined when there is neither. */
+  async #bringUp(candidate: Candidate, { wanted, loading, beside, old, states }: BringUp): Promise<ActivePlugin | undefined> {
+    const { rooms, kernelTexts, cross } = this.#options
     const { manifest } = candidate
+    const owner = { id: manifest.id }
+    const undo: (() => void)[] = []
+    let parts: ActivePlugin["parts"] | undefined
     try {
       const missing = (manifest.requires ?? []).find((token) => !rooms.services.has(token))
       if (missing)
         throw new SetAside({ reason: `it needs the service ${missing.service}, which is not there`, remedy: `See why the plugin that offers ${missing.service} is off.` })
-      const config = this.#configOf(manifest)
+      const config = configOf(candidate, wanted)
       const plugin = await loading
       await this.#options.migrate(candidate)
-      const parts = plugin.activate(createHost(manifest, config, rooms)) as ActivePlugin["parts"]
-      const active: ActivePlugin = { manifest, parts, texts: loadTexts(candidate.folder) }
+      parts = (await plugin.activate(createHost({ manifest, owner, undo, config }, rooms))) as ActivePlugin["parts"]
+      // An owner by identity: what it has claimed is given up by this very object.
+      const active: ActivePlugin = Object.assign(owner, { candidate, manifest, parts, undo, settings: settingsOf(manifest.id, wanted), texts: loadTexts(candidate.folder) })
       const misfit = checkParts(active)
       if (misfit) throw new SetAside(misfit)
-      pictureOf([...this.#active, active], this.#options.kernelTexts)
-      this.#active.push(active)
-      this.#states.set(manifest.id, { id: manifest.id, version: manifest.version, state: "active" })
+      pictureOf([...beside, active], kernelTexts, cross, this.isOff)
+      return active
     } catch (error) {
-      rooms.services.withdraw(manifest.id)
-      rooms.points.withdraw(manifest.id)
-      if (error instanceof SetAside) return this.#setAside(candidate, error.misfit)
-      const texts = new Map([
-        ["kernel", this.#options.kernelTexts],
-        [manifest.id, loadTexts(candidate.folder)],
-      ])
-      this.#setAside(candidate, { reason: `its activation failed: ${reasonOf(error, texts)}`, remedy: "See the log for the cause." }, error)
+      this.#withdraw({ ...owner, undo }, owner)
+      await parts?.stop?.().catch(() => undefined)
+      const misfit = error instanceof SetAside ? error.misfit : this.#misfitOf("activation", candidate, error)
+      if (old) this.#keepOld(states, old, candidate, misfit, error)
+      else this.#setAside(states, candidate, misfit, error)
+      return old
     }
   }
 
-  #configOf(manifest: Manifest): object {
-    const { enabled: _, ...section } = structuredClone(this.#options.config[manifest.id] ?? {}) as Record<string, unknown>
-    if (!manifest.config) {
-      if (Object.keys(section).length > 0)
-        throw new SetAside({ reason: `plugins.${manifest.id} has settings, and the plugin takes none`, remedy: "Remove them from the configuration." })
-      return {}
+  /** After all are there, so that each may use the others. */
+  async #start(fresh: readonly ActivePlugin[], before: readonly ActivePlugin[]): Promise<void> {
+    for (const plugin of fresh) {
+      try {
+        await plugin.parts.start?.()
+      } catch (error) {
+        this.#withdraw(plugin, plugin)
+        await plugin.parts.stop?.().catch(() => undefined)
+        const misfit = this.#misfitOf("start", plugin.candidate, error)
+        const old = before.find(({ id }) => id === plugin.id)
+        if (old) this.#keepOld(this.#states, old, plugin.candidate, misfit, error)
+        else this.#setAside(this.#states, plugin.candidate, misfit, error)
+        this.#publish(
+          this.#active.flatMap((active) => (active !== plugin ? [active] : old ? [old] : [])),
+          this.#states,
+        )
+      }
     }
-    const wrong = checkConfig(manifest.config, section, `plugins.${manifest.id}`)
-    if (wrong) throw new SetAside({ reason: wrong, remedy: "Correct the key in the configuration, then start again." })
-    return section
   }
 
-  #withdraw(plugin: ActivePlugin): void {
-    this.#active = this.#active.filter((active) => active !== plugin)
-    this.#options.rooms.services.withdraw(plugin.manifest.id)
-    this.#options.rooms.points.withdraw(plugin.manifest.id)
+  /** Ends an instance that nothing new goes to any more. */
+  #retire(plugin: ActivePlugin): void {
+    const { rooms, drainMs } = this.#options
+    this.#withdraw(plugin, plugin)
+    const ending = this.#ending(plugin, async (parts) => {
+      await parts.drain?.(AbortSignal.timeout(drainMs))
+      await parts.stop?.()
+    }).then(() => {
+      rooms.log.info({ plugin: plugin.id, version: plugin.manifest.version }, "plugin instance ended")
+      this.#retiring.delete(ending)
+    })
+    this.#retiring.add(ending)
   }
 
-  #setAside(plugin: { manifest: Manifest }, misfit: Misfit, error?: unknown): void {
-    const { id, version } = plugin.manifest
-    this.#states.set(id, { id, version, state: "failed", reason: misfit.reason, remedy: misfit.remedy })
-    this.#options.rooms.log.error({ plugin: id, reason: misfit.reason, remedy: misfit.remedy, err: error }, "plugin set aside")
+  /** Last activated first: whoever uses a service ends before it. */
+  async drain(signal: AbortSignal): Promise<void> {
+    await this.#turn
+    this.#stopped = true
+    for (const plugin of [...this.#active].reverse()) await this.#ending(plugin, async (parts) => parts.drain?.(signal))
   }
 
-  #publish(): void {
+  async stop(): Promise<void> {
+    for (const plugin of [...this.#active].reverse()) await this.#ending(plugin, async (parts) => parts.stop?.())
+    await Promise.all(this.#retiring)
+  }
+
+  async #ending(plugin: ActivePlugin, work: (parts: Life) => Promise<void>): Promise<void> {
+    try {
+      await work(plugin.parts)
+    } catch (error) {
+      this.#options.rooms.log.warn({ err: error, plugin: plugin.id }, "plugin failed while it was stopped")
+    }
+  }
+
+  #withdraw({ undo }: Pick<ActivePlugin, "undo">, owner: { id: string }): void {
+    const { services, points } = this.#options.rooms
+    services.withdraw(owner)
+    points.withdraw(owner)
+    for (const end of undo) end()
+  }
+
+  #misfitOf(what: "activation" | "start", { manifest, folder }: Candidate, error: unknown): Misfit {
+    const texts = new Map([
+      ["kernel", this.#options.kernelTexts],
+      [manifest.id, loadTexts(folder)],
+    ])
+    return { reason: `its ${what} failed: ${reasonOf(error, texts)}`, remedy: "See the log for the cause." }
+  }
+
+  #setAside(states: Map<string, PluginState>, { manifest, origin }: Candidate, { reason, remedy }: Misfit, error?: unknown): void {
+    const { id, version } = manifest
+    states.set(id, { id, version, origin, state: "failed", reason, remedy })
+    this.#options.rooms.log.error({ plugin: id, reason, remedy, err: error }, "plugin set aside")
+  }
+
+  #keepOld(states: Map<string, PluginState>, old: ActivePlugin, { manifest }: Candidate, { reason, remedy }: Misfit, error: unknown): void {
+    const { id, version } = manifest
+    states.set(id, { ...stateOf(old), pending: { version, reason, remedy } })
+    this.#options.rooms.log.error({ plugin: id, version, kept: old.manifest.version, reason, remedy, err: error }, "plugin not upgraded; its old instance goes on")
+  }
+
+  #publish(active: readonly ActivePlugin[], states: Map<string, PluginState>): void {
     const { rooms, cross, kernelTexts } = this.#options
-    this.#hooks = new HookSet(
-      this.#active.flatMap((plugin) => tapsOf(plugin, cross)),
-      rooms.log,
-    )
-    this.current = pictureOf(this.#active, kernelTexts, cross)
+    this.#active = active
+    if (states !== this.#states) {
+      this.#states.clear()
+      for (const [id, state] of states) this.#states.set(id, state)
+    }
+    this.#hookSets = new Map()
+    this.current = pictureOf(active, kernelTexts, cross, this.isOff)
     for (const listener of this.#listeners) listener(this.current)
-  }
-
-  #jobs(): ActiveJob[] {
-    return this.#active.flatMap(({ manifest, parts }) =>
-      Object.entries(manifest.jobs ?? {}).map(([name, decl]) => ({
-        plugin: manifest.id,
-        name,
-        decl,
-        run: async (data: object, caller: Caller, signal: AbortSignal) => {
-          await (parts.jobs?.[name] as ((data: object, run: object) => Promise<void>) | undefined)?.(data, { caller, signal })
-        },
-      })),
-    )
+    rooms.jobs.use(active.flatMap(jobsOf))
   }
 }
 
-class SetAside extends Error {
+/** Says why a plugin does not fit, to whoever sets it aside. */
+export class SetAside extends Error {
   readonly misfit: Misfit
   constructor(misfit: Misfit) {
     super(misfit.reason)
@@ -202,27 +288,33 @@ class SetAside extends Error {
   }
 }
 
-function tapsOf({ manifest, parts }: ActivePlugin, cross: Crossing): RegisteredTap[] {
-  return Object.entries(manifest.hooks ?? {}).map(([hook, decl]) => {
-    const run = parts.hooks?.[hook] as (value: unknown, context: HookContext) => unknown
-    // A stream crosses piece by piece, in the service that carries it; everything else as one value.
-    const crossing = async function crossTap(value: unknown, context: HookContext) {
-      return cross(await run(cross(value), context))
-    }
-    const direct = cross === sameProcess || hookDefinitions[hook as HookName].kind === "transform"
-    return { plugin: manifest.id, hook: hook as HookName, decl, run: (direct ? run : crossing) as RegisteredTap["run"] }
-  })
+function stateOf({ id, manifest, candidate }: ActivePlugin): PluginState {
+  return { id, version: manifest.version, origin: candidate.origin, state: "active" }
 }
 
-/** A handler for each thing that is declared, and nothing else. The compiler says it too, but not to authors without one. */
-function checkParts({ manifest, parts }: ActivePlugin): Misfit | null {
-  for (const kind of ["routes", "rpc", "hooks", "jobs"] as const) {
-    const declared = Object.keys(manifest[kind] ?? {})
-    const given = Object.keys(parts[kind] ?? {})
-    const missing = declared.find((name) => typeof parts[kind]?.[name] !== "function")
-    if (missing) return { reason: `its handler ${kind}.${missing} is missing`, remedy: "Return a function under that name from its activation." }
-    const extra = given.find((name) => !declared.includes(name))
-    if (extra) return { reason: `its handler ${kind}.${extra} is not in its manifest`, remedy: `Declare ${extra} in the manifest, or remove the handler.` }
+function settingsOf(id: string, wanted: Wanted): string {
+  return JSON.stringify(wanted.config[id] ?? {})
+}
+
+function configOf({ manifest }: Candidate, wanted: Wanted): object {
+  const { enabled: _, ...section } = structuredClone(wanted.config[manifest.id] ?? {}) as Record<string, unknown>
+  if (!manifest.config) {
+    if (Object.keys(section).length > 0)
+      throw new SetAside({ reason: `plugins.${manifest.id} has settings, and the plugin takes none`, remedy: "Remove them from the configuration." })
+    return {}
   }
-  return null
+  const wrong = checkConfig(manifest.config, section, `plugins.${manifest.id}`)
+  if (wrong) throw new SetAside({ reason: wrong, remedy: "Correct the key in the configuration, then start again." })
+  return section
+}
+
+function jobsOf({ manifest, parts }: ActivePlugin): ActiveJob[] {
+  return Object.entries(manifest.jobs ?? {}).map(([name, decl]) => ({
+    plugin: manifest.id,
+    name,
+    decl,
+    run: async (data: object, caller: Caller, signal: AbortSignal) => {
+      await (parts.jobs?.[name] as ((data: object, run: object) => Promise<void>) | undefined)?.(data, { caller, signal })
+    },
+  }))
 }

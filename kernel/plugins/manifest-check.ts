@@ -1,5 +1,6 @@
 import { type HookName, hookDefinitions, type Manifest, roles } from "@plugboard/sdk"
 import semver from "semver"
+import type { Candidate } from "./discover.ts"
 
 /** Version of the SDK's interface, which a manifest's `sdk` range must admit. It changes with the interface, not with releases. */
 const sdkVersion = "1.0.0"
@@ -13,7 +14,7 @@ export interface Misfit {
 const verbs = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"])
 
 /** Null when the manifest can be activated. Manifests of other people arrive as JSON, so nothing is taken for granted. */
-export function checkManifest(manifest: Manifest): Misfit | null {
+export function checkManifest(manifest: Manifest, origin: Candidate["origin"] = "bundled"): Misfit | null {
   if (typeof manifest?.id !== "string" || !/^[a-z][a-z0-9-]{0,62}$/.test(manifest.id)) {
     return misfit("its id is not made of lower-case letters, digits and dashes", "Rename the plugin in its manifest.")
   }
@@ -37,7 +38,35 @@ export function checkManifest(manifest: Manifest): Misfit | null {
     if (!definition) return misfit(`it taps the hook ${name}, which does not exist`, `Hooks are ${Object.keys(hookDefinitions).join(", ")}.`)
     if (!definition.phases.includes(tap.phase)) return misfit(`it taps ${name} in the phase "${tap.phase}"`, `Phases of ${name} are ${definition.phases.join(", ")}.`)
   }
+  return origin === "bundled" ? null : checkNames(manifest)
+}
+
+/** What is not bundled keeps to names that begin with its own, so that it can take nobody's place. */
+function checkNames(manifest: Manifest): Misfit | null {
+  const { id } = manifest
+  const begin = `${id}.`
+  for (const [name, route] of Object.entries(manifest.routes ?? {})) {
+    const stray = [route.path].flat().find((path) => path !== `/v1/x/${id}` && !path.startsWith(`/v1/x/${id}/`))
+    if (stray) return misfit(`route ${name} of ${id} is at ${stray}, which belongs to the gateway`, `Put it under /v1/x/${id}/.`)
+  }
+  const named: [string, readonly string[]][] = [
+    ["method", Object.keys(manifest.rpc ?? {})],
+    ["event", Object.keys(manifest.events ?? {})],
+    ["offered service", (manifest.offers ?? []).map(({ service }) => service)],
+    ["extension point", (manifest.opens ?? []).map(({ point }) => point)],
+  ]
+  for (const [what, names] of named) {
+    const stray = names.find((name) => !name.startsWith(begin))
+    if (stray) return misfit(`${what} ${stray} of ${id} has a name that belongs to ${ownerOf(stray)}`, `Begin it with ${begin}`)
+  }
+  if (manifest.globalTables?.length)
+    return misfit(`it asks for tables that belong to no tenant: ${manifest.globalTables.join(", ")}`, "Give each of its tables a tenant_id and kernel.protect().")
+  if (manifest.fires?.length) return misfit(`it wants to call the hooks ${manifest.fires.join(", ")}, which are the gateway's to call`, "Remove `fires` from the manifest.")
   return null
+}
+
+function ownerOf(name: string): string {
+  return name.includes(".") ? (name.split(".")[0] as string) : "the gateway"
 }
 
 function checkAccess(what: string, decl: { role?: unknown; auth?: unknown }): Misfit | null {

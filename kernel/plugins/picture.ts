@@ -1,10 +1,10 @@
 import type { RouteDecl, RouteRequest, RpcCall, Texts } from "@plugboard/sdk"
 import type { EventEntry, MethodEntry, Registry, RouteEntry } from "../registry.ts"
-import type { ActivePlugin } from "./manager.ts"
+import type { ActivePlugin } from "./active.ts"
 import { type Crossing, sameProcess } from "./services.ts"
 
 /** What the active plugins contribute, as one picture. Throws when two of them claim the same route, method or event, naming both. */
-export function pictureOf(plugins: readonly ActivePlugin[], kernelTexts: Texts, cross: Crossing = sameProcess): Registry {
+export function pictureOf(plugins: readonly ActivePlugin[], kernelTexts: Texts, cross: Crossing, isOff: Registry["isOff"]): Registry {
   const routes: RouteEntry[] = []
   const methods = new Map<string, MethodEntry>()
   const events = new Map<string, EventEntry>()
@@ -29,7 +29,7 @@ export function pictureOf(plugins: readonly ActivePlugin[], kernelTexts: Texts, 
     for (const [name, decl] of Object.entries(manifest.events ?? {})) claim(events, "event", name, plugin, { plugin, name, decl }, (entry) => entry.plugin)
   }
   const texts = new Map([["kernel", kernelTexts], ...plugins.map(({ manifest, texts: own }) => [manifest.id, own] as const)])
-  return { routes, methods, events, manifests: plugins.map(({ manifest }) => manifest), texts }
+  return { routes, methods, events, manifests: plugins.map(({ manifest }) => manifest), texts, isOff }
 }
 
 /** What a route's request and answer would be on the other side of a process border; streams cross piece by piece in the services that carry them. */

@@ -1,9 +1,9 @@
-import type { PointToken, PointUsers, Remote, ServiceToken } from "@plugboard/sdk"
+import type { Remote, ServiceToken } from "@plugboard/sdk"
 import semver from "semver"
 import { fail } from "../failures.ts"
+import { Claims, type Owner } from "./claims.ts"
 
 interface Offer {
-  owner: string
   version: string
   implementation: object
 }
@@ -14,25 +14,23 @@ export const sameProcess: Crossing = (value) => value
 
 /** Services by name. A user holds a proxy, which looks the service up at each call: it may come, go and come back. */
 export class Services {
-  readonly #offers = new Map<string, Offer>()
+  readonly #offers = new Claims<Offer>()
   readonly #cross: Crossing
 
   constructor(cross: Crossing) {
     this.#cross = cross
   }
 
-  offer(owner: string, token: ServiceToken<unknown>, implementation: object): void {
-    const present = this.#offers.get(token.service)
-    if (present && present.owner !== owner) throw new Error(`service ${token.service} is offered by ${present.owner} already; ${owner} cannot offer it too`)
-    this.#offers.set(token.service, { owner, version: token.version, implementation })
+  offer(owner: Owner, token: ServiceToken<unknown>, implementation: object): void {
+    this.#offers.claim(token.service, owner, { version: token.version, implementation }, "service")
   }
 
-  withdraw(owner: string): void {
-    for (const [name, offer] of this.#offers) if (offer.owner === owner) this.#offers.delete(name)
+  withdraw(owner: Owner): void {
+    this.#offers.release(owner)
   }
 
   has(token: ServiceToken<unknown>): boolean {
-    const offer = this.#offers.get(token.service)
+    const offer = this.#offers.get(token.service)?.value
     return offer !== undefined && semver.satisfies(offer.version, `^${token.version}`)
   }
 
@@ -41,7 +39,7 @@ export class Services {
     const methods = new Map<PropertyKey, (...args: unknown[]) => unknown>()
     const resolve = () => {
       if (!this.has(token)) throw fail("service_missing", { service: token.service, user }, { retryAfterMs: 1_000 })
-      return this.#offers.get(token.service)?.implementation as Record<PropertyKey, unknown>
+      return this.#offers.get(token.service)?.value.implementation as Record<PropertyKey, unknown>
     }
     return new Proxy({} as Record<PropertyKey, unknown>, {
       get: (_, name) => {
@@ -84,36 +82,4 @@ async function* crossIterable(cross: Crossing, source: AsyncIterable<unknown>): 
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value
-}
-
-/** Extension points by name. Anyone may contribute before or after the point is opened; a user sees arrivals and departures at once. */
-export class Points {
-  readonly #items = new Map<string, Map<string, { owner: string; item: object }>>()
-
-  contribute(owner: string, token: PointToken<unknown>, key: string, item: object): void {
-    const items = this.#of(token.point)
-    const present = items.get(key)
-    if (present && present.owner !== owner) throw new Error(`${token.point} "${key}" is contributed by ${present.owner} already; ${owner} cannot contribute it too`)
-    items.set(key, { owner, item })
-  }
-
-  withdraw(owner: string): void {
-    for (const items of this.#items.values()) for (const [key, { owner: of }] of items) if (of === owner) items.delete(key)
-  }
-
-  open<T>(token: PointToken<T>): PointUsers<T> {
-    const items = this.#of(token.point)
-    return {
-      get: (key) => items.get(key)?.item as T | undefined,
-      entries: () => [...items].map(([key, { item }]) => [key, item as T] as const).sort(([a], [b]) => (a < b ? -1 : 1)),
-    }
-  }
-
-  #of(point: string): Map<string, { owner: string; item: object }> {
-    let items = this.#items.get(point)
-    if (items) return items
-    items = new Map()
-    this.#items.set(point, items)
-    return items
-  }
 }

@@ -3,11 +3,11 @@ import { LRUCache } from "lru-cache"
 import type { EventBus } from "../events.ts"
 
 /** One load for all who wait; an invalidation during a load makes its result serve those who wait, and be forgotten. */
-export function createTenantCache<V>(options: CacheOptions<V>, bus: EventBus): TenantCache<V> {
+export function createTenantCache<V>(options: CacheOptions<V>, bus: EventBus, undo: (() => void)[] = []): TenantCache<V> {
   const entries = new LRUCache<string, { value: V }>({ max: options.max, ttl: options.ttlMs })
   const loading = new Map<string, { value: Promise<V>; stale: boolean }>()
   for (const event of options.changedBy) {
-    bus.subscribe(event, ({ tenantId }) => {
+    const forget = ({ tenantId }: { tenantId: string | null }) => {
       const prefix = `${tenantId}\n`
       for (const [slot, load] of loading) {
         if (!slot.startsWith(prefix)) continue
@@ -15,7 +15,8 @@ export function createTenantCache<V>(options: CacheOptions<V>, bus: EventBus): T
         loading.delete(slot)
       }
       for (const slot of entries.keys()) if (slot.startsWith(prefix)) entries.delete(slot)
-    })
+    }
+    undo.push(bus.subscribe(event, forget))
   }
   function load(caller: Caller, key: string, slot: string): Promise<V> {
     const entry = { value: options.load(caller, key), stale: false }

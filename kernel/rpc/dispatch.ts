@@ -71,7 +71,7 @@ export function createDispatch(rooms: DispatchRooms): (connection: Connection, t
     const entry = registry.current.methods.get(frame.method)
     const { caller } = connection
     if (!caller && entry?.decl.before !== "connect") throw fail("connect_first")
-    if (!entry) throw fail("unknown_method", { method: frame.method.slice(0, 200) })
+    if (!entry || (caller && registry.current.isOff(entry.plugin, caller.tenantId))) throw fail("unknown_method", { method: frame.method.slice(0, 200) })
     const { decl } = entry
     auth.check(decl, caller ?? stranger(connection))
     if (decl.limits?.rate) {

@@ -50,6 +50,7 @@ export async function scratchRpc(
   const current: Registry = {
     routes: [],
     manifests: [],
+    isOff: () => false,
     texts: new Map([["kernel", loadTexts(join(import.meta.dirname, ".."))]]),
     methods: new Map(
       Object.entries(methods).map(([method, { decl, handle }]) => [

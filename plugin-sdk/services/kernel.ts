@@ -62,9 +62,13 @@ export interface ConnectionInfo {
 export interface PluginState {
   id: string
   version: string
+  /** `bundled`: in the gateway's process. `package`: in a process of its own. */
+  origin: "bundled" | "package"
   state: "active" | "disabled" | "failed"
   reason?: string
   remedy?: string
+  /** A newer version that did not come up, while this one goes on. */
+  pending?: { version: string; reason: string; remedy: string }
 }
 /** What the gateway knows of itself. */
 export interface GatewayService {

@@ -17,7 +17,7 @@ export function createToolCalls(host: Host<typeof manifest>, { tell }: Telling) 
     const { allow, deny } = agent.toolsConfig as { allow?: unknown; deny?: unknown }
     const listed = (list: unknown, name: string) => Array.isArray(list) && list.includes(name)
     const own = tools
-      .entries()
+      .entries(run.caller)
       .map(([, tool]) => tool)
       .filter(({ name }) => (Array.isArray(allow) && allow.length > 0 ? listed(allow, name) : true) && !listed(deny, name))
     const { tools: offered } = await host.hooks.call("tools.resolving", { runId: run.id, agentKey: agent.key, tools: own }, { caller: run.caller, signal: run.signal })
@@ -55,7 +55,7 @@ export function createToolCalls(host: Host<typeof manifest>, { tell }: Telling) 
 
   async function guarded(run: Run, call: ToolCall, offered: readonly ToolOffer[]): Promise<ToolResult> {
     const { agent, turn } = run.request
-    const tool = offered.some(({ name }) => name === call.name) ? tools.get(call.name) : undefined
+    const tool = offered.some(({ name }) => name === call.name) ? tools.get(call.name, run.caller) : undefined
     if (!tool) return failed(`There is no tool ${call.name}. Tools are ${offered.map(({ name }) => name).join(", ") || "none"}.`)
     if (call.parseError) return failed(`The arguments are not JSON: ${call.parseError}`)
     if (!Value.Check(tool.parameters, call.arguments)) {

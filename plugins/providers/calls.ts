@@ -39,8 +39,8 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>) {
     }
   }
 
-  function connect(row: ProviderRow, apiKey: string): { type: ProviderType; connection: ProviderConnection } {
-    const type = types.get(row.provider_type)
+  function connect(caller: Caller, row: ProviderRow, apiKey: string): { type: ProviderType; connection: ProviderConnection } {
+    const type = types.get(row.provider_type, caller)
     if (!type) throw host.fail("type_missing", { provider: row.name, type: row.provider_type })
     return { type, connection: { name: row.name, baseUrl: row.api_base ?? type.defaultBaseUrl, apiKey, settings: row.settings } }
   }
@@ -49,23 +49,23 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>) {
   async function fallback(caller: Caller): Promise<{ provider: string; model: string } | null> {
     let rows = await enabled.get(caller, "")
     if (rows.length === 0 && (await seedOffline(host, types, caller))) rows = await enabledProviders(host.db.for(caller))
-    const usable = rows.filter((row) => types.get(row.provider_type))
+    const usable = rows.filter((row) => types.get(row.provider_type, caller))
     const row = usable.find((one) => one.api_key !== null) ?? usable[0]
-    return row ? { provider: row.name, model: modelOf(row, types.get(row.provider_type) as ProviderType) } : null
+    return row ? { provider: row.name, model: modelOf(row, types.get(row.provider_type, caller) as ProviderType) } : null
   }
 
   const service: ProvidersService = {
     fallback,
     async defaultModel(caller, provider) {
       const found = await known.get(caller, provider)
-      const type = found?.row.enabled ? types.get(found.row.provider_type) : undefined
+      const type = found?.row.enabled ? types.get(found.row.provider_type, caller) : undefined
       return found && type ? modelOf(found.row, type) : null
     },
     async *chat(caller: Caller, provider: string, request: LlmRequest, signal: AbortSignal): AsyncIterable<readonly Delta[]> {
       const found = await known.get(caller, provider)
       if (!found) throw host.fail("unknown_provider", { provider: provider.slice(0, 100) })
       if (!found.row.enabled) throw host.fail("provider_disabled", { provider })
-      const { type, connection } = connect(found.row, found.apiKey)
+      const { type, connection } = connect(caller, found.row, found.apiKey)
       yield* type.chat(connection, request, signal)
     },
   }
@@ -75,7 +75,7 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>) {
     let apiKey = ""
     try {
       apiKey = await openKey(caller, row)
-      const { type, connection } = connect(row, apiKey)
+      const { type, connection } = connect(caller, row, apiKey)
       return { answer: await ask(type, connection) }
     } catch (error) {
       const reason = reasonOf(error, row)

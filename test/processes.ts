@@ -12,6 +12,9 @@ export interface Running {
   kill(): Promise<void>
 }
 
+/** How long a program may take to say its first word, and to end, in ms: many times what it takes, since the machine may have much else to do. */
+const patienceMs = 60_000
+
 const flags = ["--disable-sigusr1", "--conditions=plugboard-source"]
 
 /** Starts a program that prints `{ "port": … }` when it listens. */
@@ -27,14 +30,20 @@ export function startGateway(env: Record<string, string>): Promise<Running> {
   return firstWord(child, (line) => (line.msg === "gateway listens" ? String(line.url) : undefined))
 }
 
+/** Ends what does not speak, so that a test which has given up leaves no process behind. */
 function firstWord(child: ChildProcess, urlOf: (line: Record<string, unknown>) => string | undefined): Promise<Running> {
   const started = performance.now()
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
   return new Promise((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`${child.spawnargs.join(" ")} ended with ${code}`)))
+    const late = setTimeout(() => child.kill("SIGKILL"), patienceMs)
+    child.once("exit", (code, signal) => {
+      clearTimeout(late)
+      reject(new Error(`${child.spawnargs.join(" ")} ended with ${code ?? signal} after ${Math.round(performance.now() - started)} ms`))
+    })
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (text) => {
       const url = urlOf(JSON.parse(text) as Record<string, unknown>)
       if (!url) return
+      clearTimeout(late)
       resolve({
         pid: child.pid as number,
         url,
@@ -47,6 +56,9 @@ function firstWord(child: ChildProcess, urlOf: (line: Record<string, unknown>) =
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals, ended: Promise<void>): Promise<void> {
+  const stuck = setTimeout(() => child.kill("SIGKILL"), patienceMs)
   child.kill(signal)
   await ended
+  clearTimeout(stuck)
+  if (signal === "SIGTERM" && child.signalCode === "SIGKILL") throw new Error(`${child.spawnargs.join(" ")} did not end within ${patienceMs} ms`)
 }

@@ -67,14 +67,18 @@ CREATE TABLE sessions.messages (
   tool_calls jsonb,
   tool_call_id text,
   is_error boolean,
+  idempotency_key text, -- of a message that was handed to a run under way; other messages' keys stand in their runs
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE UNIQUE INDEX messages_idempotency ON sessions.messages (session_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX messages_in_order ON sessions.messages (session_id, ordinal);
 CREATE INDEX messages_pending ON sessions.messages (run_id) WHERE pending;
 SELECT kernel.protect('sessions.messages');
 
 -- A turn makes two visits, each one function call. They are functions and not common table expressions because each statement inside sees what was committed
 -- before it began: after waiting for a session's lock, an expression would still look at the world from before the wait.
+-- Whoever changes a session or its runs takes the session's lock first: a run that ends while a message comes in would else wait for the message's lock as the message waits for the run's,
+-- or miss the run that has just been queued behind it.
 -- They run with the rights and the tenant of who calls, so row-level security holds inside them as outside.
 
 CREATE FUNCTION sessions.message_json(m sessions.messages) RETURNS jsonb LANGUAGE sql STABLE AS $$
@@ -102,6 +106,7 @@ DECLARE
   place bigint := 1;
   seeded integer := 0;
   known uuid;
+  said text := t->>'message';
 BEGIN
   IF idem IS NOT NULL THEN
     PERFORM pg_advisory_xact_lock(hashtextextended(kernel.bound_tenant()::text || who || idem, 0));
@@ -116,13 +121,20 @@ BEGIN
     SELECT * INTO s FROM sessions.sessions WHERE session_key = t->>'sessionKey' FOR UPDATE;
     IF s.user_id <> who AND NOT (t->>'seesAll')::boolean THEN RETURN '{"outcome":"foreign"}'; END IF;
     place := s.next_ordinal;
+    IF idem IS NOT NULL THEN
+      SELECT run_id INTO known FROM sessions.messages WHERE session_id = s.id AND idempotency_key = idem;
+      IF FOUND THEN RETURN jsonb_build_object('outcome', 'injected', 'runId', known); END IF;
+    END IF;
     IF s.active_run IS NOT NULL THEN
       SELECT status = 'running' AND lease_until > now() INTO held FROM sessions.runs WHERE id = s.active_run;
       IF held THEN
         IF t->>'whenBusy' = 'inject' AND (SELECT count(*) FROM sessions.messages WHERE run_id = s.active_run AND pending) < 5 THEN
           UPDATE sessions.runs SET injected = injected + 1 WHERE id = s.active_run AND status = 'running';
           IF FOUND THEN
-            INSERT INTO sessions.messages (id, session_id, run_id, ordinal, pending, role, content, parts) VALUES (msg, s.id, s.active_run, place, true, 'user', t->>'message', t->'parts');
+            -- Source: wire contract, websocket 6.2.
+            IF length(said) > 32000 THEN said := left(said, 32000) || ' [… cut]'; END IF;
+            INSERT INTO sessions.messages (id, session_id, run_id, ordinal, pending, role, content, parts, idempotency_key)
+              VALUES (msg, s.id, s.active_run, place, true, 'user', said, t->'parts', idem);
             UPDATE sessions.sessions SET next_ordinal = place + 1, message_count = message_count + 1, updated_at = now() WHERE id = s.id;
             RETURN jsonb_build_object('outcome', 'injected', 'runId', s.active_run);
           END IF;
@@ -130,7 +142,7 @@ BEGIN
           IF (SELECT count(*) FROM sessions.runs WHERE session_id = s.id AND status = 'queued') >= 10 THEN RETURN '{"outcome":"full"}'; END IF;
           INSERT INTO sessions.runs (id, session_id, user_id, agent_key, channel, chat_id, status, node, boot, lease_until, message_id, idempotency_key)
             VALUES (run, s.id, who, t->>'agentKey', t->>'channel', t->>'chatId', 'queued', t->>'node', t->>'boot', lease, msg, idem);
-          INSERT INTO sessions.messages (id, session_id, run_id, ordinal, role, content, parts) VALUES (msg, s.id, run, place, 'user', t->>'message', t->'parts');
+          INSERT INTO sessions.messages (id, session_id, run_id, ordinal, role, content, parts) VALUES (msg, s.id, run, place, 'user', said, t->'parts');
           UPDATE sessions.sessions SET next_ordinal = place + 1, message_count = message_count + 1, updated_at = now() WHERE id = s.id;
           RETURN jsonb_build_object('outcome', 'queued', 'runId', run);
         END IF;
@@ -146,7 +158,7 @@ BEGIN
   END IF;
   INSERT INTO sessions.runs (id, session_id, user_id, agent_key, channel, chat_id, status, node, boot, lease_until, message_id, idempotency_key)
     VALUES (run, s.id, who, t->>'agentKey', t->>'channel', t->>'chatId', 'running', t->>'node', t->>'boot', lease, msg, idem);
-  INSERT INTO sessions.messages (id, session_id, run_id, ordinal, role, content, parts) VALUES (msg, s.id, run, place, 'user', t->>'message', t->'parts');
+  INSERT INTO sessions.messages (id, session_id, run_id, ordinal, role, content, parts) VALUES (msg, s.id, run, place, 'user', said, t->'parts');
   UPDATE sessions.sessions SET active_run = run, next_ordinal = place + 10000, message_count = message_count + 1 + seeded, updated_at = now() WHERE id = s.id;
   RETURN jsonb_build_object('outcome', 'started', 'runId', run, 'ordinal', place, 'model', s.model_override,
     'history', CASE WHEN fresh AND seeded = 0 THEN '[]'::jsonb ELSE sessions.history_json(s.id, place, (t->>'historyLimit')::integer) END);
@@ -177,10 +189,13 @@ END $$;
 CREATE FUNCTION sessions.finish_turn(f jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   r sessions.runs;
+  of_session uuid;
   stored integer;
   next_run uuid;
   next_node text;
 BEGIN
+  SELECT session_id INTO of_session FROM sessions.runs WHERE id = (f->>'runId')::uuid;
+  PERFORM FROM sessions.sessions WHERE id = of_session FOR UPDATE;
   SELECT * INTO r FROM sessions.runs WHERE id = (f->>'runId')::uuid FOR UPDATE;
   IF NOT FOUND OR r.status NOT IN ('running', 'queued') OR r.node <> f->>'node' THEN RETURN '{"outcome":"lost"}'; END IF;
   IF f->>'status' = 'completed' AND r.injected > jsonb_array_length(f->'consumed') THEN
@@ -215,9 +230,14 @@ $$;
 
 CREATE FUNCTION sessions.reap(of_node text, of_boot text) RETURNS TABLE (tenant_id uuid, run_id uuid, session_key text, agent_key text, user_id text, channel text, chat_id text)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-  WITH ended AS (
+  WITH left_over AS (
+    SELECT id, session_id FROM sessions.runs WHERE status IN ('queued', 'running') AND (lease_until < now() OR (node = of_node AND boot <> of_boot))),
+  held AS MATERIALIZED (
+    SELECT id FROM sessions.sessions WHERE id IN (SELECT session_id FROM left_over) ORDER BY id FOR UPDATE SKIP LOCKED),
+  ended AS (
     UPDATE sessions.runs r SET status = 'interrupted', finished_at = now(), error = 'its gateway stopped'
-    WHERE r.status IN ('queued', 'running') AND (r.lease_until < now() OR (r.node = of_node AND r.boot <> of_boot))
+    WHERE r.id IN (SELECT id FROM left_over) AND r.session_id IN (SELECT id FROM held)
+      AND r.status IN ('queued', 'running') AND (r.lease_until < now() OR (r.node = of_node AND r.boot <> of_boot))
     RETURNING r.tenant_id, r.id, r.session_id, r.agent_key, r.user_id, r.channel, r.chat_id),
   freed AS (
     UPDATE sessions.sessions s SET active_run = NULL FROM ended e WHERE s.active_run = e.id RETURNING s.id)

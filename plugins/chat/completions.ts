@@ -1,17 +1,18 @@
 import { randomUUID } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, type RunAnswer, reply, type SseFrame } from "@plugboard/sdk"
+import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, reply, type SseFrame } from "@plugboard/sdk"
 import type { Static } from "typebox"
 import { type ChatRequest, wireUsage } from "./completion-wire.ts"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
-import type { Outcome, Request, Run } from "./run.ts"
+import type { Outcomes } from "./outcome.ts"
+import type { Request, Run } from "./run.ts"
 
 type Body = Static<typeof ChatRequest>
 type Headers = Readonly<Record<string, string | undefined>>
 type Message = Body["messages"][number]
 
 /** Chats over OpenAI's route. Each call opens a session of its own, with the earlier messages of the request as its history. */
-export function createCompletions(host: Host<typeof manifest>, engine: Engine) {
+export function createCompletions(host: Host<typeof manifest>, engine: Engine, outcomes: Outcomes) {
   const agents = host.use(Agents)
 
   /** `goclaw:KEY` and `agent:KEY` name an agent; every other model text means what the headers, the body or the default say. */
@@ -56,16 +57,6 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine) {
     }
   }
 
-  function failureOfEnd(outcome: Exclude<Outcome, { status: "completed" }>): unknown {
-    if (outcome.status === "failed") return outcome.error
-    return outcome.status === "cancelled" ? host.fail("run_cancelled", {}) : host.fail("run_interrupted", {}, { retryAfterMs: 1_000 })
-  }
-
-  function storedContent(answer: RunAnswer): string {
-    if (answer.status === "completed") return answer.content
-    throw answer.status === "interrupted" ? host.fail("run_interrupted", {}, { retryAfterMs: 1_000 }) : host.fail("run_failed", { cause: answer.error ?? answer.status })
-  }
-
   return async function completions({ body, caller: given, headers, signal }: { body: Body; caller: Caller; headers: Headers; signal: AbortSignal }) {
     const caller = callerOf(given, body, headers)
     const agent = await agentOf(caller, body, headers)
@@ -76,19 +67,25 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine) {
     const shape = { id: `chatcmpl-${runId.slice(0, 8)}`, created: Math.floor(Date.now() / 1_000), model: body.model || `goclaw:${agent.key}` }
     const answerHeaders = { "x-run-id": runId }
     if (started.outcome === "answered") {
-      const content = storedContent(started.answer)
-      const usage = started.answer.usage && wireUsage(started.answer.usage)
+      const { content, status, usage: counted } = started.answer
+      if (status !== "completed") throw outcomes.failureIn(started.answer)
+      const usage = counted && wireUsage(counted)
       if (!body.stream) return reply.json(completion(shape, content, "stop", usage), { headers: answerHeaders })
       return reply.sse(storedChunks(shape, content, body.stream_options?.include_usage ? usage : undefined), answerHeaders)
     }
     const { run } = started
     // The one who asked is gone: nobody reads on. A repeated request leaves the first one's run alone.
-    if (run.id === request.runId) signal.addEventListener("abort", () => run.stop(signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled"), { once: true })
-    if (body.stream) return reply.sse(chunks(run, shape, body.stream_options?.include_usage ?? false, failureOfEnd), answerHeaders)
+    if (run.id === request.runId) whenGone(signal, () => engine.stop(run, signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled"))
+    if (body.stream) return reply.sse(chunks(run, shape, body.stream_options?.include_usage ?? false, outcomes), answerHeaders)
     const outcome = await run.done
-    if (outcome.status !== "completed") throw failureOfEnd(outcome)
+    if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
     return reply.json(completion(shape, outcome.content, outcome.finish, wireUsage(outcome.usage)), { headers: answerHeaders })
   }
+}
+
+function whenGone(signal: AbortSignal, leave: () => void): void {
+  if (signal.aborted) leave()
+  else signal.addEventListener("abort", leave, { once: true })
 }
 
 interface Shape {
@@ -109,16 +106,12 @@ function completion({ id, created, model }: Shape, content: string, finish_reaso
 }
 
 /** One chunk for each delta of the model, in as few writes as the deltas came in. The parts that never change are made once. */
-async function* chunks(
-  run: Run,
-  shape: Shape,
-  includeUsage: boolean,
-  failureOfEnd: (outcome: Exclude<Outcome, { status: "completed" }>) => unknown,
-): AsyncIterable<readonly SseFrame[]> {
+async function* chunks(run: Run, shape: Shape, includeUsage: boolean, outcomes: Outcomes): AsyncIterable<readonly SseFrame[]> {
   const head = JSON.stringify({ id: shape.id, object: "chat.completion.chunk", created: shape.created, model: shape.model }).slice(0, -1)
   const tail = includeUsage ? ',"usage":null}' : "}"
   const chunk = (delta: string, finish = "null"): SseFrame => ({ data: `${head},"choices":[{"index":0,"delta":${delta},"finish_reason":${finish}}]${tail}` })
-  yield [chunk('{"role":"assistant","content":""}')]
+  // With the first text and not before it: a run that fails until then can still answer with a status.
+  let opening = [chunk('{"role":"assistant","content":""}')]
   let said = false
   let roundBegins = false
   for await (const batch of run.log.read()) {
@@ -132,11 +125,13 @@ async function* chunks(
         frames.push(chunk(`{"content":${JSON.stringify(text)}}`))
       } else if (type === "tool.result") roundBegins = true
     }
-    if (frames.length > 0) yield frames
+    if (frames.length === 0) continue
+    yield [...opening, ...frames]
+    opening = []
   }
   const outcome = await run.done
-  if (outcome.status !== "completed") throw failureOfEnd(outcome)
-  const last: SseFrame[] = [chunk("{}", JSON.stringify(outcome.finish))]
+  if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
+  const last: SseFrame[] = [...opening, chunk("{}", JSON.stringify(outcome.finish))]
   if (includeUsage) last.push({ data: `${head},"choices":[],"usage":${JSON.stringify(wireUsage(outcome.usage))}}` })
   yield [...last, { data: "[DONE]" }]
 }

@@ -13,6 +13,8 @@ interface Named {
 /** How long an abort waits for the run to end before it says that it let go. Source: wire contract, websocket 6.4. */
 const graceMs = 3_000
 
+const eventsAtOnce = 1_000
+
 /** What can be asked and done about chats besides sending. */
 export function createControl(host: Host<typeof manifest>, engine: Engine) {
   const sessions = host.use(Sessions)
@@ -48,6 +50,16 @@ export function createControl(host: Host<typeof manifest>, engine: Engine) {
       engine.abort(caller, runId)
       const stopped = run === undefined ? await endedElsewhere(caller, runId) : await within(run.done)
       return { ...base, aborted: true, stopped, forced: !stopped, runIds: [runId] }
+    },
+    /** Of a run on this node at once; of one on another node what it has stored. */
+    async events(caller: Caller, named: Named, from: number) {
+      const runId = named.runId ?? (await activeRun(caller, named))
+      // Whose run it is, is decided here also for those who know its id.
+      const answer = runId === null ? null : await sessions.answer(caller, runId)
+      if (!runId || !answer) throw host.fail("unknown_run", { run: (named.runId ?? "").slice(0, 100) })
+      const isRunning = answer.status === "running" || answer.status === "queued"
+      const events = engine.get(runId)?.log.events.slice(from, from + eventsAtOnce) ?? (isRunning ? await engine.stored.read(caller, runId, from, eventsAtOnce) : [])
+      return { runId, isRunning, events: events.map((event) => ({ ...event, ...(event.payload && { payload: { ...event.payload } }) })) }
     },
     async inject(caller: Caller, named: Named, message: string, label: string | undefined) {
       const key = await sessionOf(caller, named)

@@ -1,39 +1,26 @@
-import { setTimeout as sleep } from "node:timers/promises"
-import { type Caller, type Finish, type Finished, type FinishedRun, failureOf, type Host, Sessions } from "@plugboard/sdk"
+import { type Finish, type FinishedRun, type Host, Sessions } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
-import { causeOf } from "./model-call.ts"
-import type { Outcome, Run } from "./run.ts"
+import type { Completed, CutOff, Outcome, Outcomes } from "./outcome.ts"
+import { patiently } from "./patience.ts"
+import type { Run } from "./run.ts"
 import type { Telling } from "./telling.ts"
 
-/** How long the end of a run is tried again while the database is away: about as long as the run's lease. */
-const patienceMs = 12_000
-
 /** Ends runs: what was made is stored first, then the one terminal event is told, then those who wait are answered. */
-export function createEnding(host: Host<typeof manifest>, { tell }: Telling) {
+export function createEnding(host: Host<typeof manifest>, { tell }: Telling, outcomes: Outcomes) {
   const sessions = host.use(Sessions)
 
-  async function store(caller: Caller, finish: Finish): Promise<Finished> {
-    const deadline = performance.now() + patienceMs
-    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2_000)) {
-      try {
-        return await sessions.finish(caller, finish)
-      } catch (error) {
-        if (failureOf(error)?.kind !== "UNAVAILABLE" || performance.now() > deadline) throw error
-        await sleep(waitMs)
-      }
-    }
-  }
+  const store = (run: Run, outcome: Outcome) => patiently(() => sessions.finish(run.caller, finishOf(run, outcome)))
 
-  const finishOf = (run: Run, status: Finish["status"], error?: string): Finish => ({
+  const finishOf = (run: Run, outcome: Outcome): Finish => ({
     runId: run.id,
     sessionKey: run.sessionKey,
-    status,
+    status: outcome.status,
     messages: run.made,
     consumed: run.consumed,
     provider: run.provider,
     model: run.model,
     usage: run.usage,
-    ...(error !== undefined && { error }),
+    ...("cause" in outcome && { error: outcome.cause }),
   })
 
   /** What was said when the run was cut off, and an answer for each call that got none: the next request must be one that providers take. */
@@ -62,7 +49,7 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling) {
         },
       })
     } else if (outcome.status === "cancelled") tell(run, "run.cancelled")
-    else tell(run, "run.failed", { error: outcome.status === "failed" ? causeOf(outcome.error) : "the gateway was stopped; send the message again" })
+    else tell(run, "run.failed", { error: outcome.cause })
   }
 
   function record(run: Run, outcome: Outcome): void {
@@ -77,7 +64,7 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling) {
       usage: run.usage,
       startedAt: run.startedAt.toISOString(),
       durationMs: Date.now() - run.startedAt.getTime(),
-      ...(outcome.status === "failed" && { error: causeOf(outcome.error) }),
+      ...("cause" in outcome && { error: outcome.cause }),
     }
     host.hooks
       .call("run.finished", facts, { caller: run.caller, signal: AbortSignal.timeout(60_000) })
@@ -85,7 +72,8 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling) {
   }
 
   function conclude(run: Run, outcome: Outcome): void {
-    announce(run, outcome)
+    // A run whose turn never came has told nothing, and has nothing to end.
+    if (run.seated) announce(run, outcome)
     run.log.end()
     run.settle(outcome)
     record(run, outcome)
@@ -93,8 +81,8 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling) {
 
   return {
     /** `more`: messages came in between, and the run has read them; it goes on. Otherwise the run has ended, and `next` is a queued one. */
-    async complete(run: Run, outcome: Extract<Outcome, { status: "completed" }>): Promise<{ more: boolean; next: string | null }> {
-      const finished = await store(run.caller, finishOf(run, "completed"))
+    async complete(run: Run, outcome: Completed): Promise<{ more: boolean; next: string | null }> {
+      const finished = await store(run, outcome)
       if (finished.outcome === "more") {
         for (const message of finished.injected) {
           run.consume(message)
@@ -102,15 +90,15 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling) {
         }
         return { more: true, next: null }
       }
-      conclude(run, finished.outcome === "lost" ? { status: "interrupted", usage: run.usage } : outcome)
+      conclude(run, finished.outcome === "lost" ? await outcomes.interrupted(run) : outcome)
       return { more: false, next: finished.outcome === "finished" ? finished.next : null }
     },
     /** For every other end. Answers the queued run that comes next. */
-    async cutOff(run: Run, outcome: Exclude<Outcome, { status: "completed" }>): Promise<string | null> {
-      keepRemains(run, outcome.status === "cancelled" ? "[Stopped by user]" : undefined)
+    async cutOff(run: Run, outcome: CutOff): Promise<string | null> {
+      if (run.seated) keepRemains(run, outcome.status === "cancelled" ? "[Stopped by user]" : undefined)
       let next: string | null = null
       try {
-        const finished = await store(run.caller, finishOf(run, outcome.status, outcome.status === "failed" ? causeOf(outcome.error) : undefined))
+        const finished = await store(run, outcome)
         next = finished.outcome === "finished" ? finished.next : null
       } catch (err) {
         // Its lease runs out, and the next look ends it as interrupted.

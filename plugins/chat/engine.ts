@@ -1,8 +1,10 @@
-import { Agents, type Caller, failureOf, type Host, type RunAnswer, Sessions } from "@plugboard/sdk"
+import { Agents, type Caller, type Host, type RunAnswer, Sessions } from "@plugboard/sdk"
 import { createEnding } from "./ending.ts"
 import { createLoop } from "./loop.ts"
 import type { manifest } from "./manifest.ts"
-import { type EndReason, type Outcome, type Request, Run } from "./run.ts"
+import type { Outcomes } from "./outcome.ts"
+import { patiently } from "./patience.ts"
+import { type EndReason, type Request, Run } from "./run.ts"
 import { createStoredEvents } from "./stored-events.ts"
 import { createTelling } from "./telling.ts"
 
@@ -10,14 +12,16 @@ import { createTelling } from "./telling.ts"
 export type Started = { outcome: "run"; run: Run } | { outcome: "injected"; runId: string } | { outcome: "answered"; answer: RunAnswer }
 
 /** One engine for every way to ask: HTTP, sockets, and later channels, schedules and delegation. They differ in how they ask and in how they listen. */
-export function createEngine(host: Host<typeof manifest>) {
+export function createEngine(host: Host<typeof manifest>, outcomes: Outcomes) {
   const sessions = host.use(Sessions)
   const agents = host.use(Agents)
   const telling = createTelling(host)
   const think = createLoop(host, telling)
-  const ending = createEnding(host, telling)
+  const ending = createEnding(host, telling, outcomes)
   const stored = createStoredEvents(host)
   const runs = new Map<string, Run>()
+  /** Those of them whose turn has not come. */
+  const queued = new Set<Run>()
   let draining = false
 
   async function start(caller: Caller, request: Request): Promise<Started> {
@@ -37,6 +41,7 @@ export function createEngine(host: Host<typeof manifest>) {
           void drive(run, begun.model)
           return { outcome: "run", run }
         case "queued":
+          queued.add(run)
           return { outcome: "run", run }
         case "foreign":
           throw host.fail("foreign_session", { key: turn.sessionKey })
@@ -86,7 +91,7 @@ export function createEngine(host: Host<typeof manifest>) {
         if (!ended.more) break
       }
     } catch (error) {
-      next = await ending.cutOff(run, outcomeOf(run, error))
+      next = await ending.cutOff(run, await outcomes.of(run, error))
     } finally {
       clearTimeout(deadline)
       stored.forget(run)
@@ -96,21 +101,13 @@ export function createEngine(host: Host<typeof manifest>) {
     if (next !== null) void resume(run.caller, next)
   }
 
-  function outcomeOf(run: Run, error: unknown): Exclude<Outcome, { status: "completed" }> {
-    const { usage } = run
-    if (run.endReason === "cancelled") return { status: "cancelled", usage }
-    if (run.endReason === "interrupted") return { status: "interrupted", usage }
-    if (run.endReason === "deadline") return { status: "failed", error: host.fail("run_timeout", { ms: host.config.runTimeoutMs }), usage }
-    if (!failureOf(error)) host.log.error({ err: error, run: run.id }, "run failed")
-    return { status: "failed", error, usage }
-  }
-
   /** A queued run whose turn has come: it waits on this node, with somebody who asked for it. */
   async function resume(caller: Caller, runId: string): Promise<void> {
     try {
-      const resumed = await sessions.resume(caller, runId)
+      const resumed = await patiently(() => sessions.resume(caller, runId))
       if (!resumed) return
       const run = runs.get(resumed.runId)
+      if (run) queued.delete(run)
       const agent = run?.request.agent ?? (await agents.resolve(caller, resumed.turn.agentKey))
       if (!agent) return
       const present = run ?? new Run(caller, { agent, turn: resumed.turn, runId: resumed.runId, stream: true, instructions: [] })
@@ -122,11 +119,22 @@ export function createEngine(host: Host<typeof manifest>) {
     }
   }
 
+  /** Ends a run whatever it waits for: a model, a tool, or its turn. */
+  function stop(run: Run, reason: EndReason): void {
+    run.stop(reason)
+    if (queued.delete(run)) void dismiss(run)
+  }
+
+  async function dismiss(run: Run): Promise<void> {
+    await ending.cutOff(run, await outcomes.of(run, undefined))
+    runs.delete(run.id)
+  }
+
   host.events.subscribe("chat.injected", ({ runId }: { runId: string }) => {
     const run = runs.get(runId)
     if (run) run.hasInjected = true
   })
-  host.events.subscribe("chat.aborting", ({ runId }: { runId: string }) => runs.get(runId)?.stop("cancelled"))
+  host.events.subscribe("chat.aborting", ({ runId }: { runId: string }) => stopById(runId, "cancelled"))
   host.events.subscribe("sessions.turn_ready", ({ runId, node }: { runId: string; node: string }) => {
     const run = runs.get(runId)
     if (node === host.node.id && run) void resume(run.caller, runId)
@@ -134,23 +142,24 @@ export function createEngine(host: Host<typeof manifest>) {
   // A run of a gateway that is gone: those who listen here are told that it will not go on.
   host.events.subscribe("sessions.interrupted", ({ runId, sessionKey, agentKey, userId, channel, chatId }: Record<string, string>, { tenantId }) => {
     const caller: Caller = { tenantId, tenantSlug: "", userId: userId as string, role: "viewer", scopes: [], locale: "en", via: "system" }
-    runs.get(runId as string)?.stop("interrupted")
-    const event = { type: "run.failed", agentId: agentKey, runId, payload: { error: "the gateway was stopped; send the message again" }, userId, channel, chatId, sessionKey }
-    host.events.publish(caller, "agent", event, { userId })
+    stopById(runId as string, "interrupted")
+    void host.describe(host.fail("run_interrupted", {}), caller.locale).then((error) => {
+      host.events.publish(caller, "agent", { type: "run.failed", agentId: agentKey, runId, payload: { error }, userId, channel, chatId, sessionKey }, { userId })
+    })
   })
+
+  function stopById(runId: string, reason: EndReason): void {
+    const run = runs.get(runId)
+    if (run) stop(run, reason)
+  }
 
   return {
     start,
+    stop,
     /** The run of that id on this node. */
     get: (runId: string): Run | undefined => runs.get(runId),
-    /** The run under way in a session on this node. */
-    inSession(caller: Caller, sessionKey: string): Run | undefined {
-      for (const run of runs.values()) if (run.sessionKey === sessionKey && run.caller.tenantId === caller.tenantId && run.log.events.length > 0) return run
-      return undefined
-    },
-    abort(caller: Caller, runId: string, reason: EndReason = "cancelled"): void {
-      const run = runs.get(runId)
-      if (run) run.stop(reason)
+    abort(caller: Caller, runId: string): void {
+      if (runs.has(runId)) stopById(runId, "cancelled")
       else host.events.publish(caller, "chat.aborting", { runId })
     },
     running: (caller: Caller): string[] => [...new Set([...runs.values()].filter((run) => run.caller.tenantId === caller.tenantId).map((run) => run.request.agent.key))],
@@ -160,7 +169,7 @@ export function createEngine(host: Host<typeof manifest>) {
       draining = true
       const ended = Promise.all([...runs.values()].map((run) => run.done))
       await Promise.race([ended, new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })))])
-      for (const run of runs.values()) run.stop("interrupted")
+      for (const run of runs.values()) stop(run, "interrupted")
       await Promise.race([Promise.all([...runs.values()].map((run) => run.done)), new Promise((resolve) => setTimeout(resolve, 3_000).unref())])
     },
   }

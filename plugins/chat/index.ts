@@ -5,16 +5,18 @@ import { createControl } from "./control.ts"
 import { datetime } from "./datetime.ts"
 import { createEngine } from "./engine.ts"
 import { manifest } from "./manifest.ts"
+import { createOutcomes } from "./outcome.ts"
 import { createSend } from "./send.ts"
 
 export default definePlugin(manifest, (host) => {
-  const engine = createEngine(host)
+  const outcomes = createOutcomes(host)
+  const engine = createEngine(host, outcomes)
   const control = createControl(host, engine)
   host.contribute(Tools, datetime.name, datetime)
   host.offer(Runs, { running: async (caller) => engine.running(caller) })
   return {
     routes: {
-      completions: createCompletions(host, engine),
+      completions: createCompletions(host, engine, outcomes),
       models: async ({ caller }) => {
         const agents = await host.use(Agents).list(caller)
         return {
@@ -26,10 +28,11 @@ export default definePlugin(manifest, (host) => {
       },
     },
     rpc: {
-      "chat.send": createSend(host, engine),
+      "chat.send": createSend(host, engine, outcomes),
       "chat.history": ({ sessionKey }, { caller }) => control.history(caller, sessionKey),
       "chat.abort": (named, { caller }) => control.abort(caller, named),
       "chat.inject": ({ message, label, ...named }, { caller }) => control.inject(caller, named, message, label),
+      "chat.events": ({ from, ...named }, { caller }) => control.events(caller, named, from ?? 0),
       "chat.session.status": (named, { caller }) => control.status(caller, named),
     },
     jobs: {

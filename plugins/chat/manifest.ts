@@ -24,6 +24,7 @@ const AgentEvent = Type.Object({
   type: Type.String(),
   agentId: Type.String(),
   runId: Type.String(),
+  seq: Type.Optional(Type.Integer({ description: "Number in the run, from 0; of several deltas in one event that of the last. chat.events goes on from any of them." })),
   payload: Type.Optional(Unknowns),
   sessionKey: Type.String(),
   channel: Type.String(),
@@ -122,6 +123,24 @@ export const manifest = defineManifest({
       result: Type.Object({ ok: Type.Literal(true), messageId: Type.String() }),
       aliases: { agent_key: "agentId", text: "message" },
     },
+    "chat.events": {
+      role: "viewer",
+      summary: "What a run under way has told so far, for a client that comes back",
+      params: Type.Object({
+        runId: Type.Optional(Type.String({ maxLength: 100 })),
+        sessionKey: Type.Optional(Key),
+        agentId: Type.Optional(AgentRef),
+        from: Type.Optional(Type.Integer({ minimum: 0, description: "The first number that is missing. 0: all." })),
+      }),
+      result: Type.Object({
+        runId: Type.String(),
+        isRunning: Type.Boolean(),
+        events: Type.Array(Type.Object({ seq: Type.Integer(), type: Type.String(), payload: Type.Optional(Unknowns) }), {
+          description: "At most 1,000. Empty when the run has ended: its messages are in the history then.",
+        }),
+      }),
+      aliases: { agent_key: "agentId" },
+    },
     "chat.session.status": {
       role: "viewer",
       summary: "Whether a run is under way in a session",
@@ -150,6 +169,7 @@ export const manifest = defineManifest({
     unknown_agent: { kind: "NOT_FOUND", params: Type.Object({ agent: Type.String() }), openai: { code: "model_not_found" } },
     no_message: { kind: "INVALID_REQUEST" },
     unknown_session: { kind: "NOT_FOUND", params: Type.Object({ key: Type.String() }) },
+    unknown_run: { kind: "NOT_FOUND", params: Type.Object({ run: Type.String() }) },
     foreign_session: { kind: "FORBIDDEN", params: Type.Object({ key: Type.String() }) },
     session_full: { kind: "RESOURCE_EXHAUSTED", params: Type.Object({ key: Type.String() }) },
     session_needed: { kind: "INVALID_REQUEST" },
@@ -157,7 +177,9 @@ export const manifest = defineManifest({
     run_failed: { kind: "INTERNAL", params: Type.Object({ cause: Type.String() }) },
     run_timeout: { kind: "AGENT_TIMEOUT", params: Type.Object({ ms: Type.Integer() }) },
     run_interrupted: { kind: "UNAVAILABLE" },
-    run_cancelled: { kind: "FAILED_PRECONDITION" },
+    run_broken: { kind: "INTERNAL", params: Type.Object({ run: Type.String() }) },
+    // Not a conflict, which OpenAI's clients would answer by asking again.
+    run_cancelled: { kind: "UNPROCESSABLE" },
     too_many_runs: { kind: "UNAVAILABLE" },
     stopping: { kind: "UNAVAILABLE" },
   },

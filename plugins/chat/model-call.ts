@@ -19,6 +19,7 @@ export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas 
   const providers = host.use(Providers)
 
   return async function callModel(run: Run, call: LlmCall, spend: (usage: Usage) => void): Promise<ModelAnswer> {
+    run.signal.throwIfAborted()
     let target = call
     for (let attempt = 1; ; attempt += 1) {
       const stream = new Stream(run, tellDeltas)
@@ -30,14 +31,12 @@ export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas 
         spend(usage)
         return { message: stream.message(), usage, finish: stream.finish }
       } catch (error) {
-        if (stream.begun || stream.usage) {
-          stream.release()
-          spend(stream.usage ?? estimateUsage(target.request.messages, stream.size))
-        }
+        stream.release()
+        if (stream.begun || stream.usage || leftAtWork(run, error)) spend(stream.usage ?? estimateUsage(target.request.messages, stream.size))
         if (run.signal.aborted || stream.begun || attempt >= host.config.maxAttempts) throw error
         const again = await recovery(run, target, attempt, error)
         if (!again) throw error
-        tell(run, "run.retrying", { attempt: String(attempt), maxAttempts: String(host.config.maxAttempts), error: causeOf(error) })
+        tell(run, "run.retrying", { attempt: String(attempt), maxAttempts: String(host.config.maxAttempts), error: (await host.describe(error, run.caller.locale)) ?? "" })
         await sleep(again.waitMs, undefined, { signal: run.signal })
         target = { ...target, provider: again.provider, request: { ...target.request, model: again.model } }
       }
@@ -59,12 +58,9 @@ export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas 
   }
 }
 
-/** A failure in words for people: the provider's own where there are some. */
-export function causeOf(error: unknown): string {
-  const failure = failureOf(error)
-  if (!failure) return "the run failed for a reason of the gateway's own; its log says more"
-  const { provider, reason } = failure.params
-  return failure.text ?? (reason === undefined ? failure.name : provider === undefined ? String(reason) : `${provider}: ${reason}`)
+/** True when the provider was left while it worked on an answer, which it bills whether or not a byte of it came; one that refuses bills nothing. */
+function leftAtWork(run: Run, error: unknown): boolean {
+  return run.signal.aborted || failureOf(error)?.name.endsWith(".provider_timeout") === true
 }
 
 /** Puts the pieces of one answer together and passes text on as it comes. */

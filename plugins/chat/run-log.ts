@@ -14,8 +14,9 @@ export class RunLog {
   #ended = false
   #waiting: (() => void)[] = []
 
-  append(type: string, payload?: Readonly<Record<string, unknown>>): void {
-    this.events.push({ seq: this.events.length, type, payload })
+  /** Its number. */
+  append(type: string, payload?: Readonly<Record<string, unknown>>): number {
+    return this.events.push({ seq: this.events.length, type, payload }) - 1
   }
 
   /** Tells listeners that there is more. Once a batch: waking is the costly part. */

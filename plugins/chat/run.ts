@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto"
 import type { AgentProfile, Caller, ModelMessage, NewMessage, StoredMessage, Turn, Usage } from "@plugboard/sdk"
+import type { Outcome } from "./outcome.ts"
 import { RunLog } from "./run-log.ts"
 import { noUsage } from "./usage.ts"
 
@@ -20,12 +21,6 @@ export interface Request {
   maxTokens?: number
   temperature?: number
 }
-
-export type Outcome =
-  | { status: "completed"; content: string; thinking: string; usage: Usage; finish: "stop" | "length" | "content_filter" }
-  | { status: "failed"; error: unknown; usage: Usage }
-  | { status: "cancelled"; usage: Usage }
-  | { status: "interrupted"; usage: Usage }
 
 /** One turn of work while it is under way on this node. */
 export class Run {
@@ -67,6 +62,11 @@ export class Run {
   /** Resolves with the end, whatever it is; never rejects. */
   get done(): Promise<Outcome> {
     return this.#done.promise
+  }
+
+  /** True once its turn has come. */
+  get seated(): boolean {
+    return this.#ordinal > 0
   }
 
   /** Takes its place in the session, behind the user's message. */

@@ -3,8 +3,8 @@ import { type AgentProfile, Agents, type Caller, type Host, type RpcCall, Sessio
 import { endWait, mirror, OpenedSessions, withinPatience } from "./cli.ts"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
-import { causeOf } from "./model-call.ts"
-import type { Outcome, Run } from "./run.ts"
+import type { Outcome, Outcomes } from "./outcome.ts"
+import type { Run } from "./run.ts"
 
 interface Params {
   message: string
@@ -30,7 +30,7 @@ export async function meantAgent(host: Host<typeof manifest>, caller: Caller, ag
 }
 
 /** `chat.send`: answers when the run has ended, or at once when the text went to a run under way. */
-export function createSend(host: Host<typeof manifest>, engine: Engine) {
+export function createSend(host: Host<typeof manifest>, engine: Engine, outcomes: Outcomes) {
   const sessions = host.use(Sessions)
   const opened = new OpenedSessions()
 
@@ -44,8 +44,8 @@ export function createSend(host: Host<typeof manifest>, engine: Engine) {
 
   function answerOf(runId: string, outcome: Outcome): Record<string, unknown> {
     if (outcome.status === "cancelled") return { cancelled: true }
-    if (outcome.status === "interrupted") throw host.fail("run_interrupted", {}, { retryAfterMs: 1_000 })
-    if (outcome.status === "failed") throw host.fail("run_failed", { cause: causeOf(outcome.error) }, { cause: outcome.error })
+    // On the socket every failed run is INTERNAL, with the cause in words. Source: wire contract, websocket 4.2.
+    if (outcome.status !== "completed") throw outcome.status === "failed" ? host.fail("run_failed", { cause: outcome.cause }, { cause: outcome.error }) : outcome.error
     return { runId, content: outcome.content, usage: usageOf(outcome.usage), ...(outcome.thinking !== "" && { thinking: outcome.thinking }) }
   }
 
@@ -88,7 +88,7 @@ export function createSend(host: Host<typeof manifest>, engine: Engine) {
     if (started.outcome === "answered") {
       const { answer } = started
       if (answer.status === "cancelled") return { cancelled: true }
-      if (answer.status !== "completed") throw host.fail("run_failed", { cause: answer.error ?? answer.status })
+      if (answer.status !== "completed") throw outcomes.failureIn(answer)
       return { runId: answer.runId, content: answer.content, ...(answer.usage && { usage: usageOf(answer.usage) }) }
     }
     if (!cliProfile) return answered(started.run)

@@ -71,11 +71,17 @@ export function createStoredEvents(host: Host<typeof manifest>) {
       ended.set(run.caller.tenantId, tenant)
       arm()
     },
-    /** What is stored of a run of the caller's from a number on; empty for a run that is not theirs, or has ended. */
-    async read(caller: Caller, runId: string, from: number): Promise<RunEvent[]> {
+    /** At most `limit` of what is stored of a run from a number on; empty when it has ended. Who may read it has been decided before. */
+    async read(caller: Caller, runId: string, from: number, limit: number): Promise<RunEvent[]> {
+      // A batch holds at least one event; the one before `from` may reach into it.
       const batches = await host.db.for(caller).any(sql.type(row(Batch))`
-        SELECT first_seq, events FROM chat.run_events WHERE run_id = ${runId} AND user_id = ${caller.userId} ORDER BY first_seq LIMIT 1000`)
-      return batches.flatMap(({ events }) => events).filter(({ seq }) => seq >= from)
+        SELECT first_seq, events FROM chat.run_events
+        WHERE run_id = ${runId} AND first_seq >= coalesce((SELECT max(first_seq) FROM chat.run_events WHERE run_id = ${runId} AND first_seq <= ${from}), 0)
+        ORDER BY first_seq LIMIT ${limit + 1}`)
+      return batches
+        .flatMap(({ events }) => events)
+        .filter(({ seq }) => seq >= from)
+        .slice(0, limit)
     },
     async stop(): Promise<void> {
       clearTimeout(timer)

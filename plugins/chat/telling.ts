@@ -10,7 +10,7 @@ export interface Telling {
 }
 
 export function createTelling(host: Host<typeof manifest>): Telling {
-  function publish(run: Run, type: string, payload?: Readonly<Record<string, unknown>>): void {
+  function publish(run: Run, seq: number, type: string, payload?: Readonly<Record<string, unknown>>): void {
     const { agent, turn } = run.request
     host.events.publish(
       run.caller,
@@ -19,6 +19,7 @@ export function createTelling(host: Host<typeof manifest>): Telling {
         type,
         agentId: agent.key,
         runId: run.id,
+        seq,
         ...(payload && { payload }),
         userId: run.caller.userId,
         channel: turn.channel,
@@ -30,15 +31,16 @@ export function createTelling(host: Host<typeof manifest>): Telling {
   }
   return {
     tell(run, type, payload) {
-      run.log.append(type, payload)
+      const seq = run.log.append(type, payload)
       run.log.wake()
-      publish(run, type, payload)
+      publish(run, seq, type, payload)
     },
     tellDeltas(run, type, texts) {
-      for (const content of texts) run.log.append(type, { content })
+      let seq = 0
+      for (const content of texts) seq = run.log.append(type, { content })
       run.log.wake()
       // Without streaming, sockets get the text in one piece at the end.
-      if (run.request.stream) publish(run, type, { content: texts.length === 1 ? texts[0] : texts.join("") })
+      if (run.request.stream) publish(run, seq, type, { content: texts.length === 1 ? texts[0] : texts.join("") })
     },
   }
 }

@@ -24,6 +24,7 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
   const fixed = { node, boot, leaseSeconds: host.config.leaseSeconds, historyLimit: host.config.historyMessages }
 
   async function answer(caller: Caller, runId: string): Promise<RunAnswer | null> {
+    if (!uuid.test(runId)) return null
     const run = await host.db.for(caller).maybeOne(
       sql.type(row(RunRow))`
         SELECT r.id, r.user_id, r.status, r.usage, r.error, m.content, m.thinking FROM sessions.runs r
@@ -78,6 +79,7 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
   }
 }
 
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const Nullable = Type.Union([Type.String(), Type.Null()])
 const RunRow = Type.Object({
   id: Type.String(),

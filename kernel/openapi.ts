@@ -11,6 +11,7 @@ export function openApi(registry: Registry, version: string): Json {
   const document = {
     openapi: "3.0.3",
     info: { title: "Plugboard", version, description: "A plugin-based, multi-tenant AI agent gateway. What stands here is what the enabled plugins serve." },
+    externalDocs: { description: "Methods and events over WebSocket (OpenRPC)", url: "/v1/rpc.json" },
     servers: [{ url: "/" }],
     security: [{ bearerAuth: [] }],
     tags: [...new Set(registry.routes.flatMap(tagsOf))].sort().map((name) => ({ name })),

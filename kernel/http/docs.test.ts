@@ -22,7 +22,7 @@ describe("the docs page", () => {
     const policy = response.headers.get("content-security-policy") ?? ""
     for (const rule of ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"]) ok(policy.includes(rule))
     ok(!/<script(?![^>]* src=)|\son\w+=|https?:\/\//.test(html))
-    for (const [, path] of html.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+    for (const [, path] of html.matchAll(/<(?:script|link)[^>]* (?:src|href)="(\/[^"]+)"/g)) {
       const asset = await fetch(room.url + path)
       deepEqual([path, asset.status, asset.headers.get("x-content-type-options")], [path, 200, "nosniff"])
       match(asset.headers.get("content-type") ?? "", /^text\/(css|javascript); charset=utf-8$/)
@@ -36,11 +36,17 @@ describe("the docs page", () => {
       equal((await fetch(`${room.url}/docs/${name}`)).status, 404)
   })
 
-  it("shows /v1/openapi.json, which any origin may read, and which is sent once", async () => {
-    const response = await fetch(`${room.url}/v1/openapi.json`)
-    deepEqual([response.status, response.headers.get("access-control-allow-origin"), response.headers.get("content-type")], [200, "*", "application/json; charset=utf-8"])
-    equal(((await response.json()) as { openapi: string }).openapi, "3.0.3")
-    equal((await fetch(`${room.url}/v1/openapi.json`, { headers: { "if-none-match": response.headers.get("etag") as string } })).status, 304)
-    equal((await fetch(`${room.url}/v1/openapi.json`, { method: "HEAD" })).status, 200)
-  })
+  for (const [path, dialect, version] of [
+    ["/v1/openapi.json", "openapi", "3.0.3"],
+    ["/v1/rpc.json", "openrpc", "1.3.2"],
+  ] as const) {
+    it(`leads to ${path}, which any origin may read, and which is sent once`, async () => {
+      match(await (await fetch(`${room.url}/docs`)).text(), new RegExp(`<a href="${path}">`))
+      const response = await fetch(room.url + path)
+      deepEqual([response.status, response.headers.get("access-control-allow-origin"), response.headers.get("content-type")], [200, "*", "application/json; charset=utf-8"])
+      equal(((await response.json()) as Record<string, string>)[dialect], version)
+      equal((await fetch(room.url + path, { headers: { "if-none-match": response.headers.get("etag") as string } })).status, 304)
+      equal((await fetch(room.url + path, { method: "HEAD" })).status, 200)
+    })
+  }
 })

@@ -4,6 +4,8 @@ import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import type { BytesAnswer } from "@plugboard/sdk"
 import { openApi } from "../openapi.ts"
+import type { Json } from "../openapi-schema.ts"
+import { openRpc } from "../openrpc.ts"
 import type { Registry } from "../registry.ts"
 
 // Swagger UI from this machine: the page works offline, and talks to its own origin only. The package brings the files in `docs-assets`; in the repository they lie in node_modules.
@@ -21,6 +23,7 @@ const page = `<!doctype html>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 </head>
 <body>
+<p style="margin: 1em; font-family: sans-serif">Methods and events over WebSocket: <a href="/v1/rpc.json">/v1/rpc.json</a> (OpenRPC). Routes: <a href="/v1/openapi.json">/v1/openapi.json</a> (OpenAPI).</p>
 <div id="docs"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>
@@ -36,7 +39,8 @@ export type Page = (registry: Registry, version: string) => BytesAnswer | undefi
 
 /** What the kernel itself serves to anyone, by path: the description of the API, and the page that shows it. */
 export const kernelPages = new Map<string, Page>([
-  ["/v1/openapi.json", describeApi],
+  ["/v1/openapi.json", description(openApi)],
+  ["/v1/rpc.json", description(openRpc)],
   ["/docs", () => html],
   ["/docs/", () => html],
   ["/docs/start.js", () => ({ answer: "bytes", content: Buffer.from(start), contentType: script })],
@@ -44,21 +48,23 @@ export const kernelPages = new Map<string, Page>([
   ["/docs/swagger-ui-bundle.js", () => asset("swagger-ui-bundle.js", script)],
 ])
 
-const described = new WeakMap<Registry, BytesAnswer>()
-
-function describeApi(registry: Registry, version: string): BytesAnswer {
-  const known = described.get(registry)
-  if (known) return known
-  const content = Buffer.from(JSON.stringify(openApi(registry, version)))
-  const answer: BytesAnswer = {
-    answer: "bytes",
-    content,
-    contentType: "application/json; charset=utf-8",
-    etag: hash("sha1", content, "hex"),
-    headers: { "access-control-allow-origin": "*" },
+/** A document about what is served, which any origin may read. Written once per registry. */
+function description(describe: (registry: Registry, version: string) => Json): Page {
+  const written = new WeakMap<Registry, BytesAnswer>()
+  return function describeServed(registry, version) {
+    const known = written.get(registry)
+    if (known) return known
+    const content = Buffer.from(JSON.stringify(describe(registry, version)))
+    const answer: BytesAnswer = {
+      answer: "bytes",
+      content,
+      contentType: "application/json; charset=utf-8",
+      etag: hash("sha1", content, "hex"),
+      headers: { "access-control-allow-origin": "*" },
+    }
+    written.set(registry, answer)
+    return answer
   }
-  described.set(registry, answer)
-  return answer
 }
 
 /** Undefined in a repository that was installed without its development dependencies. */

@@ -20,7 +20,7 @@ export interface EntryRooms {
 }
 
 /** Parameters of the first call. Source: wire contract, websocket 2.1. */
-const Params = Type.Object({
+export const connectParams = Type.Object({
   token: Type.Optional(Type.String()),
   user_id: Type.Optional(Type.String({ maxLength: 255 })),
   sender_id: Type.Optional(Type.String({ maxLength: 255 })),
@@ -30,14 +30,14 @@ const Params = Type.Object({
   tenant_scope: Type.Optional(Type.String()),
   profile: Type.Optional(Type.String()),
 })
-const decl = { params: Params }
+const decl = { params: connectParams }
 
 /** Who comes in, as what, and the payload that tells it. No caller: a pairing is pending. Takes effect by the hand of who called. */
 export async function connect(connection: Connection, given: Record<string, unknown>, rooms: EntryRooms): Promise<{ caller?: Caller; cliProfile: boolean; payload: object }> {
   // The command-line client of today says nothing of a protocol or a language. Source: wire contract, websocket 8.
   const silent = given.locale === undefined && given.protocolVersion === undefined && given.protocol === undefined
   connection.locale = localeOf(given.locale)
-  const params = parametersFor(decl)(given) as Static<typeof Params>
+  const params = parametersFor(decl)(given) as Static<typeof connectParams>
   const cliProfile = params.profile === "cli" || (silent && (params.user_id === "cli" || params.user_id === "cli-user"))
   const shown: Credentials = {
     token: params.token || undefined,

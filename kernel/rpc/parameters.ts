@@ -15,11 +15,17 @@ export function parametersFor(decl: Pick<RpcDecl, "params" | "aliases">): Prepar
   return prepare
 }
 
-function makePrepare({ params: schema, aliases: declared }: Pick<RpcDecl, "params" | "aliases">): Prepare {
-  const names = Object.keys((schema as { properties?: object } | undefined)?.properties ?? {})
-  const aliases: [alias: string, name: string][] = Object.entries(declared ?? {})
-  for (const name of names) for (const other of [snake(name), camel(name)]) if (!names.includes(other)) aliases.push([other, name])
-  const validate = schema && compileValidator(schema, "body")
+/** Other names that are taken for a declared one: those of the declaration, and the same words with underscores or capitals. */
+export function spellingsOf({ params, aliases: declared }: Pick<RpcDecl, "params" | "aliases">): [other: string, name: string][] {
+  const names = Object.keys((params as { properties?: object } | undefined)?.properties ?? {})
+  const others: [string, string][] = Object.entries(declared ?? {})
+  for (const name of names) for (const other of [snake(name), camel(name)]) if (!names.includes(other)) others.push([other, name])
+  return others
+}
+
+function makePrepare(decl: Pick<RpcDecl, "params" | "aliases">): Prepare {
+  const aliases = spellingsOf(decl)
+  const validate = decl.params && compileValidator(decl.params, "body")
   return function prepareParameters(params) {
     for (const [alias, name] of aliases) {
       if (Object.hasOwn(params, alias) && !(Object.hasOwn(params, name) && params[name] !== null)) params[name] = params[alias]

@@ -36,6 +36,24 @@ describe("a validator", () => {
     ok(wrongOf(schema, { n: "1" }))
   })
 
+  it("refuses what nobody could store, wherever it stands in a body, and says where", () => {
+    const schema = Type.Object({ text: Type.Optional(Type.String()) })
+    for (const [value, path, rule] of [
+      [{ text: "a\0" }, "/text", "text"],
+      [{ text: "\ud83d" }, "/text", "text"],
+      [{ other: [{ in: "\udd26 first" }] }, "/other/0/in", "text"],
+      [{ other: { "a\0": 1 } }, "/other", "text"],
+      [JSON.parse('{"__proto__":"\\u0000"}'), "/__proto__", "text"],
+      [{ other: JSON.parse(`${"[".repeat(99)}1${"]".repeat(99)}`) }, undefined, undefined],
+      [{ other: JSON.parse(`${"[".repeat(100_000)}1${"]".repeat(100_000)}`) }, `/other${"/0".repeat(99)}`, "depth"],
+    ] as const)
+      deepEqual(
+        wrongOf(schema, value)?.details?.map((detail) => [detail.path, detail.rule]),
+        path === undefined ? undefined : [[path, rule]],
+      )
+    deepEqual(bodyOf(schema, { text: "🤦\u202e\ufffd" }), { text: "🤦\u202e\ufffd" })
+  })
+
   it("takes null for absent, but for what may be null", () => {
     const schema = Type.Object({
       text: Type.Optional(Type.String()),

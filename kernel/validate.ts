@@ -3,8 +3,9 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv"
 import addFormats from "ajv-formats"
 import type { TSchema } from "typebox"
 import { fail } from "./failures.ts"
+import { unstorableIn } from "./storable.ts"
 
-/** `query`: texts become the types of the schema. `body`: types are taken as they are, and null stands for absent where the schema has no null. */
+/** `query`: texts become the types of the schema. `body`: types are taken as they are, null stands for absent where the schema has no null, and what nobody can store is refused wherever it stands. */
 export type Mode = "query" | "body"
 
 interface Node {
@@ -34,6 +35,8 @@ export function compileValidator(schema: TSchema, mode: Mode): Check {
   let validate: ValidateFunction | undefined
   const nulls = mode === "body" ? nullsOf(schema as Node) : undefined
   const check: Check = (value, where) => {
+    const unstorable = mode === "body" ? unstorableIn(value) : undefined
+    if (unstorable) throw fail("invalid_request", { where, reason: `${unstorable.path || "/"} ${unstorable.message}` }, { details: [unstorable] })
     validate ??= compilerOf(mode).compile(schema)
     nulls?.(value)
     if (validate(value)) return value

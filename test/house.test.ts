@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { kernelLines } from "../.ci/lines-of-code.ts"
+import { filesOfManifest, importsOf } from "./manifest-files.ts"
 
 const root = join(import.meta.dirname, "..")
 const plugins = readdirSync(join(root, "plugins"), { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
@@ -35,10 +36,14 @@ describe("the rooms of the house", () => {
       )
     })
 
-    it(`${plugin} has a manifest that is cheap to import: the SDK, typebox, files of its own`, () => {
-      const imports = [...textOf(`plugins/${plugin}/manifest.ts`).matchAll(/\bfrom "([^"]+)"/g)].map(([, from]) => from as string)
+    it(`${plugin} has a manifest that is cheap to import: the SDK, typebox, files of its own that import no more`, () => {
+      const imports = filesOfManifest(plugin).flatMap((file) => importsOf(file).map((from) => `${file}: ${from}`))
       deepEqual(
-        imports.filter((from) => from !== "@plugboard/sdk" && from !== "typebox" && !from.startsWith("./")),
+        imports.filter((line) => !/: (@plugboard\/sdk|typebox|\.\/.+)$/.test(line)),
+        [],
+      )
+      deepEqual(
+        filesOfManifest(plugin).filter((file) => file.endsWith("/index.ts")),
         [],
       )
     })

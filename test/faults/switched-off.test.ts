@@ -1,8 +1,9 @@
-import { equal, ok } from "node:assert/strict"
+import { deepEqual, equal, ok } from "node:assert/strict"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type TestGateway, testGateway } from "@plugboard/sdk/testing"
+import { filesOfManifest } from "../manifest-files.ts"
 import { startGateway } from "../processes.ts"
 
 describe("a plugin that is switched off", () => {
@@ -55,9 +56,11 @@ describe("a plugin that is switched off", () => {
     rmSync(folder, { recursive: true })
     ok(loaded.some((url) => url.endsWith("/plugins/agents/index.ts")))
     ok(loaded.some((url) => url.endsWith("/plugins/chat/manifest.ts")))
-    equal(
-      loaded.find((url) => url.includes("/plugins/chat/") && !url.endsWith("/manifest.ts")),
-      undefined,
+    // The manifest is made of schemas, some of which stand in files beside it; a house test keeps those as cheap as it is.
+    const manifest = new Set(filesOfManifest("chat"))
+    deepEqual(
+      loaded.filter((url) => url.includes("/plugins/chat/") && !manifest.has(url.slice(url.indexOf("plugins/chat/")))),
+      [],
     )
     equal(
       loaded.find((url) => url.includes("/node_modules/openai/")),

@@ -16,21 +16,27 @@ export function mayChange(caller: Caller, agent: Pick<AgentRow, "owner_id">): bo
 
 export interface Access {
   service: AgentsService
+  /** The agent that a call means: by name, by a session's key, or the default one. */
+  meant(caller: Caller, agentId: string | undefined, sessionKey?: string): Promise<AgentRow>
   /** The row, or `unknown_agent`: also for one that the caller may not use. */
   demand(caller: Caller, ref: string): Promise<AgentRow>
 }
 
 /** Agents as others see them. Warm look-ups touch no database: a tenant's agents are cached until one of them changes. */
 export function createAccess(host: Host<typeof manifest>): Access {
+  interface Known {
+    row: AgentRow
+    profile: AgentProfile
+  }
   const shared = { max: 20_000, ttlMs: 300_000, changedBy: ["agents.changed"] }
-  const known = host.cache<{ row: AgentRow; profile: AgentProfile } | null>({
+  const known = host.cache<Known | null>({
     ...shared,
     async load(caller, ref) {
       const row = await findAgent(host.db.for(caller), ref)
       return row && { row, profile: profileOf(row) }
     },
   })
-  const fallback = host.cache<{ row: AgentRow; profile: AgentProfile } | null>({
+  const fallback = host.cache<Known | null>({
     ...shared,
     async load(caller) {
       const db = host.db.for(caller)
@@ -38,15 +44,21 @@ export function createAccess(host: Host<typeof manifest>): Access {
       return row && { row, profile: profileOf(row) }
     },
   })
+  const usable = (caller: Caller, found: Known | null) => (found && mayUse(caller, found.row) ? found : null)
+  const unknown = (ref: string) => host.fail("unknown_agent", { agent: ref.slice(0, 100) })
   return {
+    async meant(caller, agentId, sessionKey = "") {
+      const ref = agentId || /^agent:([^:]+):/.exec(sessionKey)?.[1] || "default"
+      const found = usable(caller, await (ref === "default" ? fallback.get(caller, "") : known.get(caller, ref)))
+      if (!found) throw unknown(ref)
+      return found.row
+    },
     service: {
       async resolve(caller, ref) {
-        const found = await known.get(caller, ref)
-        return found && mayUse(caller, found.row) ? found.profile : null
+        return usable(caller, await known.get(caller, ref))?.profile ?? null
       },
       async fallback(caller) {
-        const found = await fallback.get(caller, "")
-        return found && mayUse(caller, found.row) ? found.profile : null
+        return usable(caller, await fallback.get(caller, ""))?.profile ?? null
       },
       async list(caller) {
         await fallback.get(caller, "")
@@ -62,7 +74,7 @@ export function createAccess(host: Host<typeof manifest>): Access {
     },
     async demand(caller, ref) {
       const row = await findAgent(host.db.for(caller), ref)
-      if (!row || !mayUse(caller, row)) throw host.fail("unknown_agent", { agent: ref.slice(0, 100) })
+      if (!row || !mayUse(caller, row)) throw unknown(ref)
       return row
     },
   }

@@ -4,9 +4,13 @@ import { type Access, mayChange } from "./access.ts"
 import type { manifest } from "./manifest.ts"
 import { type Input, isInside, isKey, keyOf, merge } from "./merge.ts"
 import { blankAgent } from "./seed.ts"
-import { type AgentRow, deleteAgent, insertAgent, lockAgent, takenKeys, unmarkDefaults, updateAgent, type Written } from "./store.ts"
+import { type AgentRow, deleteAgent, holdKey, insertAgent, lockAgent, takenKeys, unmarkDefaults, updateAgent, type Written } from "./store.ts"
 
 type OwnerInput = Input & { owner_ids?: string[] }
+/** Whether a key that is made of a name gets a number when it is taken. */
+interface Naming {
+  number: boolean
+}
 
 /** Writes to agents. */
 export function createChanges(host: Host<typeof manifest>, access: Access) {
@@ -19,12 +23,13 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
     return agent
   }
 
-  /** An explicit key is taken as it is; one that is made of a name gets a number when it is taken. */
-  async function keyFor(tx: Tx, input: Input): Promise<{ key: string; made: boolean }> {
+  /** An explicit key is taken as it is. One that is made of a name may get a number. */
+  async function keyFor(tx: Tx, input: Input, { number: numbered }: Naming): Promise<{ key: string; made: boolean }> {
     const explicit = input.agent_key || (input.name && isKey(input.name) ? input.name : "")
     if (explicit) return { key: explicit, made: false }
     const base = keyOf(input.display_name || input.name || "")
     if (base === "") throw host.fail("no_name", {})
+    if (!numbered) return { key: base, made: false }
     const taken = await takenKeys(tx, base)
     for (let number = 1; ; number += 1) {
       const key = number === 1 ? base : `${base}-${number}`
@@ -38,14 +43,15 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
     tx.publish("agents.changed", { id })
   }
 
-  async function insert(caller: Caller, input: OwnerInput, defaults: { provider: string; model: string } | null): Promise<AgentRow | null> {
+  async function insert(caller: Caller, input: OwnerInput, naming: Naming, defaults: { provider: string; model: string } | null): Promise<AgentRow | null> {
     return host.db.for(caller).transaction(async (tx) => {
-      const { key, made } = await keyFor(tx, input)
+      const { key, made } = await keyFor(tx, input, naming)
       const blank = { ...blankAgent(key, ownerOf(caller, input, caller.userId), root), provider: defaults?.provider ?? "", model: defaults?.model ?? "" }
       const agent = check(merge(blank, { ...input, agent_key: key }))
       // The default model belongs to the default provider; another provider has its own.
       if (input.provider && input.provider !== defaults?.provider && !input.model) agent.model = ""
       const id = randomUUIDv7()
+      await holdKey(tx, key)
       const row = await insertAgent(tx, id, agent)
       if (!row) {
         if (made) return null
@@ -58,11 +64,11 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
   }
 
   return {
-    async create(caller: Caller, input: OwnerInput): Promise<AgentRow> {
+    async create(caller: Caller, input: OwnerInput, naming: Naming): Promise<AgentRow> {
       const defaults = await providers.fallback(caller)
       // Two callers may make an agent of the same name at once; the later one takes the next number.
       for (;;) {
-        const row = await insert(caller, input, defaults)
+        const row = await insert(caller, input, naming, defaults)
         if (row) return row
       }
     },
@@ -70,10 +76,13 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
       const { id, agent_key } = await access.demand(caller, ref)
       return host.db.for(caller).transaction(async (tx) => {
         const present = await lockAgent(tx, id)
-        if (!present) throw host.fail("unknown_agent", { agent: ref })
+        if (!present) throw host.fail("unknown_agent", { agent: ref.slice(0, 100) })
         if (!mayChange(caller, present)) throw host.fail("not_owner", { agent: agent_key })
         const written = check({ ...merge(present, input), owner_id: ownerOf(caller, input, present.owner_id) })
-        if (written.agent_key !== present.agent_key && (await takenKeys(tx, written.agent_key)).has(written.agent_key)) throw host.fail("key_taken", { key: written.agent_key })
+        if (written.agent_key !== present.agent_key) {
+          await holdKey(tx, written.agent_key)
+          if ((await takenKeys(tx, written.agent_key)).has(written.agent_key)) throw host.fail("key_taken", { key: written.agent_key })
+        }
         const row = await updateAgent(tx, id, written)
         if (row.is_default && !present.is_default) await unmarkDefaults(tx, id)
         told(tx, "agent.updated", row)
@@ -84,7 +93,7 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
       const row = await access.demand(caller, ref)
       if (row.agent_key === "default") throw host.fail("default_stays", {})
       await host.db.for(caller).transaction(async (tx) => {
-        await deleteAgent(tx, row.id)
+        if (!(await deleteAgent(tx, row.id))) throw host.fail("unknown_agent", { agent: ref.slice(0, 100) })
         told(tx, "agent.deleted", row)
       })
       return row

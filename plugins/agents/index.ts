@@ -14,13 +14,6 @@ export default definePlugin(manifest, (host) => {
   host.offer(Agents, access.service)
   const defaultsOf = async (caller: Caller) => (await providers.fallback(caller)) ?? { provider: "", model: "" }
   const runningOf = async (caller: Caller) => new Set(host.has(Runs) ? await host.use(Runs).running(caller) : [])
-  /** The agent that a call means: by name, by a session's key, or the default one. */
-  const meant = async (caller: Caller, agentId: string | undefined, sessionKey?: string) => {
-    const ref = agentId ?? /^agent:([^:]+):/.exec(sessionKey ?? "")?.[1]
-    const agent = ref === undefined || ref === "default" ? await access.service.fallback(caller) : await access.service.resolve(caller, ref)
-    if (!agent) throw host.fail("unknown_agent", { agent: (ref ?? "default").slice(0, 100) })
-    return agent
-  }
   return {
     routes: {
       list: async ({ query, caller }) => {
@@ -31,7 +24,7 @@ export default definePlugin(manifest, (host) => {
         return { agents: rows.map((row) => shownAgent(row, defaults)) }
       },
       create: async ({ body, caller }) => {
-        const row = await changes.create(caller, body)
+        const row = await changes.create(caller, body, { number: true })
         summoning.announce(caller, row)
         return shownAgent(row, await defaultsOf(caller))
       },
@@ -64,19 +57,25 @@ export default definePlugin(manifest, (host) => {
         }
       },
       "agents.create": async (params, { caller }) => {
-        const row = await changes.create(caller, params)
+        const row = await changes.create(caller, params, { number: false })
         summoning.announce(caller, row)
         return { ok: true as const, agentId: row.agent_key, name: row.display_name || row.agent_key, workspace: row.workspace }
       },
       "agents.update": async ({ agentId, ...input }, { caller }) => ({ ok: true as const, agentId: (await changes.update(caller, agentId, input)).agent_key }),
       "agents.delete": async ({ agentId }, { caller }) => ({ ok: true as const, agentId: (await changes.remove(caller, agentId)).agent_key, removedBindings: 0 }),
       agent: async ({ agentId }, { caller }) => {
-        const { key } = await meant(caller, agentId)
-        return { id: key, isRunning: (await runningOf(caller)).has(key) }
+        const { agent_key } = await access.meant(caller, agentId)
+        return { id: agent_key, isRunning: (await runningOf(caller)).has(agent_key) }
       },
       "agent.identity.get": async ({ agentId, sessionKey }, { caller }) => {
-        const { key, displayName, emoji, description } = await meant(caller, agentId, sessionKey)
-        return { agentId: key, name: displayName, ...(emoji !== "" && { emoji }), ...(description !== "" && { description }) }
+        const { agent_key, display_name, emoji, avatar, description } = await access.meant(caller, agentId, sessionKey)
+        return {
+          agentId: agent_key,
+          name: display_name || agent_key,
+          ...(emoji !== "" && { emoji }),
+          ...(avatar !== "" && { avatar }),
+          ...(description !== "" && { description }),
+        }
       },
     },
     start: () =>

@@ -8,9 +8,11 @@ export type Input = Static<typeof AgentInput>
 const slug = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
 /** Literal segments of the agents' paths. */
 const reserved = new Set(["links", "import", "sync-workspace"])
+/** Could not be told from an id. */
+const uuidLike = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 export function isKey(text: string): boolean {
-  return text.length <= 100 && slug.test(text) && !reserved.has(text)
+  return text.length <= 100 && slug.test(text) && !reserved.has(text) && !uuidLike.test(text)
 }
 
 /** A key made of a name; empty when there is nothing in it to make one of. */
@@ -33,6 +35,7 @@ export function isInside(root: string, workspace: string): boolean {
 
 /** Fields that older clients keep inside `other_config`; outside wins. Source: wire contract, http-core 5, "Promoted fields". */
 const promoted = ["emoji", "description", "thinking_level", "max_tokens", "self_evolve", "skill_evolve", "skill_nudge_interval"] as const
+export const promotedConfigs = ["workspace_sharing", "shell_deny_groups"] as const
 
 /** What an agent becomes when `input` is written over it. Absent means unchanged, null clears, objects are replaced. */
 export function merge(present: Written, input: Input): Written {
@@ -41,6 +44,7 @@ export function merge(present: Written, input: Input): Written {
   const description = input.agent_description !== undefined ? (input.agent_description ?? "") : (input.description ?? text(old.description))
   const budget = input.budget_monthly_cents !== undefined ? input.budget_monthly_cents : input.monthly_cents
   const configs = { ...present.configs }
+  for (const name of promotedConfigs) if (isObject(inner[name])) configs[name] = inner[name]
   for (const name of configNames) {
     const value = input[name]
     if (value === null) delete configs[name]
@@ -73,9 +77,14 @@ export function merge(present: Written, input: Input): Written {
   }
 }
 
-/** They have columns of their own; kept in both places they would contradict each other. */
+/** They have places of their own; kept in both they would contradict each other. */
 function withoutPromoted(config: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(config).filter(([name]) => !(promoted as readonly string[]).includes(name)))
+  const elsewhere: readonly string[] = [...promoted, ...promotedConfigs]
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !elsewhere.includes(name)))
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
 function text(value: unknown): string | undefined {

@@ -77,9 +77,14 @@ export async function hasAnyAgent(db: Queries): Promise<boolean> {
 /** Of the keys that are the base, or the base and a number: those that are taken. */
 export async function takenKeys(db: Queries, base: string): Promise<Set<string>> {
   const rows = await db.any(
-    sql.type(row(Type.Object({ agent_key: Text })))`SELECT agent_key FROM agents.agents WHERE agent_key = ${base} OR agent_key ~ ('^' || ${base}::text || '-[0-9]+$') LIMIT 10000`,
+    sql.type(row(Type.Object({ agent_key: Text })))`SELECT agent_key FROM agents.agents WHERE agent_key = ${base} OR agent_key ~ ('^' || ${base}::text || '-[0-9]+$')`,
   )
   return new Set(rows.map(({ agent_key }) => agent_key))
+}
+
+/** Until the transaction ends nobody else takes this key: an update, unlike an insert, cannot step back from a conflict. */
+export async function holdKey(db: Queries, key: string): Promise<void> {
+  await db.query(sql.type(Nothing)`SELECT 1 FROM pg_advisory_xact_lock(hashtextextended('agents ' || ${key}::text, 0))`)
 }
 
 /** Null when the tenant has an agent of that key. */
@@ -110,8 +115,9 @@ export async function unmarkDefaults(db: Queries, except: string): Promise<void>
   await db.query(sql.type(Nothing)`UPDATE agents.agents SET is_default = false, updated_at = now() WHERE is_default AND id <> ${except}`)
 }
 
-export async function deleteAgent(db: Queries, id: string): Promise<void> {
-  await db.query(sql.type(Nothing)`DELETE FROM agents.agents WHERE id = ${id}`)
+/** False when it is gone already. */
+export async function deleteAgent(db: Queries, id: string): Promise<boolean> {
+  return (await db.query(sql.type(Nothing)`DELETE FROM agents.agents WHERE id = ${id}`)).rowCount > 0
 }
 
 /** How many agents followed a provider to its new name. */

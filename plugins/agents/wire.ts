@@ -1,4 +1,5 @@
 import type { AgentProfile } from "@plugboard/sdk"
+import { promotedConfigs } from "./merge.ts"
 import type { AgentRow } from "./store.ts"
 
 /** The wire's agent. Promoted fields stand at the top and inside `other_config`, for the clients of either generation. Source: wire contract, http-core 5. */
@@ -22,6 +23,7 @@ export function shownAgent(row: AgentRow, defaults: { provider: string; model: s
     ...configs,
     other_config: {
       ...configs.other_config,
+      ...Object.fromEntries(promotedConfigs.flatMap((name) => (configs[name] ? [[name, configs[name]]] : []))),
       ...(emoji !== "" && { emoji }),
       ...(description !== "" && { description }),
       thinking_level,

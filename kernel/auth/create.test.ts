@@ -14,7 +14,7 @@ describe("the door", () => {
   let acme: string
   let globex: string
   before(async function openScratch() {
-    this.timeout(30_000)
+    this.timeout(120_000)
     scratch = await scratchAuth()
     acme = await scratch.addTenant("acme")
     globex = await scratch.addTenant("globex")

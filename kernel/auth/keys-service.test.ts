@@ -9,7 +9,7 @@ import { owner, type ScratchAuth, scratchAuth } from "./scratch.ts"
 const named = (name: string) => (error: unknown) => isError(error, name)
 
 describe("keys", function keys() {
-  this.timeout(30_000)
+  this.timeout(120_000)
   let scratch: ScratchAuth
   let acme: string
   let globex: string

@@ -4,7 +4,7 @@ import { masterTenantId } from "../tenancy.ts"
 import { owner, type ScratchAuth, scratchAuth } from "./scratch.ts"
 
 describe("tenants of a caller", function tenantsOfCaller() {
-  this.timeout(30_000)
+  this.timeout(120_000)
   let scratch: ScratchAuth
   let acme: string
   before(async () => {

@@ -7,7 +7,7 @@ import { Type } from "typebox"
 import { acme, allNotes, globex, type Notes, Nothing, notesDatabase } from "./notes.test.ts"
 
 describe("migrations", function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   let notes: Notes
   const folders: string[] = []
   const folderOf = (files: Record<string, string>) => {

@@ -7,7 +7,7 @@ import type { CommittedEvent } from "./database.ts"
 import { acme, allNotes, globex, insert, type Notes, Nothing, notesDatabase } from "./notes.test.ts"
 
 describe("a transaction", function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   let notes: Notes
   const of = (who: typeof acme, plugin = "notes") => notes.db.tenant(plugin, who)
   const texts = async () => (await of(acme).any(allNotes)).map(({ text }) => text)

@@ -168,8 +168,8 @@ describe("server-sent events", () => {
       const left = performance.now()
       const before = watch.aborted
       socket.destroy()
-      while (watch.aborted === before && performance.now() - left < 1_000) await pause(1)
-      ok(performance.now() - left < 100)
+      while (watch.aborted === before && performance.now() - left < 5_000) await pause(1)
+      ok(watch.aborted > before, "the signal of its source ended")
     }
     await pause(20)
     ok(!room.logs.some((line) => line.includes("client is gone") && /"level":(40|50)/.test(line)))

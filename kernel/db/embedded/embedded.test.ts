@@ -81,7 +81,7 @@ describe("the lock of a data folder", () => {
 })
 
 describe("the folder of the embedded database", function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   let parent: string
   beforeEach(() => {
     parent = mkdtempSync(join(tmpdir(), "plugboard-folder-"))
@@ -93,9 +93,9 @@ describe("the folder of the embedded database", function () {
     const folder = join(parent, "db")
     mkdirSync(`${folder}.part`)
     writeFileSync(join(`${folder}.part`, "PG_VERSION"), "of a start that was cut off")
-    const startedAt = performance.now()
     await makeFolder(folder)
-    ok(performance.now() - startedAt < 1_500)
+    // initdb would have made three databases.
+    equal(readdirSync(join(folder, "base")).length, 1)
     deepEqual(readdirSync(parent), ["db"])
     equal(statSync(folder).mode & 0o777, 0o700)
     match(readFileSync(join(folder, "PG_VERSION"), "utf8"), /^\d+\n$/)
@@ -107,7 +107,7 @@ describe("the folder of the embedded database", function () {
 
 if (!process.env.TEST_DATABASE_URL) {
   describe("the embedded database", function () {
-    this.timeout(30_000)
+    this.timeout(120_000)
     let notes: Notes
     before(async () => {
       notes = await notesDatabase()
@@ -182,7 +182,7 @@ if (!process.env.TEST_DATABASE_URL) {
 
     it("opens again when its thread ends, and fails what was under way as an outage", async () => {
       for (let round = 0; round < 3; round += 1) {
-        await notes.reopen({ statementTimeoutMs: 150 })
+        await notes.reopen({ statementTimeoutMs: 1_000 })
         const outcomes = await Promise.allSettled([
           notes.db.tenant("notes", acme).any(sql.type(row(Type.Object({})))`SELECT count(*) FROM generate_series(1, 60000) a, generate_series(1, 60000) b`),
           ...Array.from({ length: 20 }, () => notes.db.tenant("notes", globex).any(allNotes)),

@@ -40,7 +40,12 @@ export function createAccess(host: Host<typeof manifest>): Access {
     ...shared,
     async load(caller) {
       const db = host.db.for(caller)
-      const row = (await findFallback(db)) ?? ((await ensureDefault(host, caller)) ? await findFallback(db) : null)
+      let row = await findFallback(db)
+      if (!row) {
+        await ensureDefault(host, caller)
+        // Read again in any case: another request may have made it meanwhile.
+        row = await findFallback(db)
+      }
       return row && { row, profile: profileOf(row) }
     },
   })

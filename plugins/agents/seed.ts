@@ -32,9 +32,9 @@ export function blankAgent(key: string, ownerId: string, workspaceRoot: string):
   }
 }
 
-/** The agent `default` of a tenant that has none at all, on the tenant's default provider whichever that is. False when there are agents. */
-export async function ensureDefault(host: Host<typeof manifest>, caller: Caller): Promise<boolean> {
-  if (await hasAnyAgent(host.db.for(caller))) return false
+/** The agent `default` of a tenant that has none at all, on the tenant's default provider whichever that is. */
+export async function ensureDefault(host: Host<typeof manifest>, caller: Caller): Promise<void> {
+  if (await hasAnyAgent(host.db.for(caller))) return
   await host.db.for(caller).transaction(async (tx) => {
     const id = randomUUIDv7()
     const made = await insertAgent(tx, id, { ...blankAgent("default", "system", host.config.workspaceRoot), display_name: "Default", agent_type: "predefined", is_default: true })
@@ -42,5 +42,4 @@ export async function ensureDefault(host: Host<typeof manifest>, caller: Caller)
     tx.audit({ action: "agent.created", entityType: "agent", entityId: id, details: { agent_key: "default", seeded: true } })
     tx.publish("agents.changed", { id })
   })
-  return true
 }

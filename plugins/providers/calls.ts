@@ -48,7 +48,11 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>) {
   /** With a key before one that works without: an offline provider is for a tenant that has nothing else. */
   async function fallback(caller: Caller): Promise<{ provider: string; model: string } | null> {
     let rows = await enabled.get(caller, "")
-    if (rows.length === 0 && (await seedOffline(host, types, caller))) rows = await enabledProviders(host.db.for(caller))
+    if (rows.length === 0) {
+      await seedOffline(host, types, caller)
+      // Read again in any case: another request may have made it meanwhile.
+      rows = await enabledProviders(host.db.for(caller))
+    }
     const usable = rows.filter((row) => types.get(row.provider_type, caller))
     const row = usable.find((one) => one.api_key !== null) ?? usable[0]
     return row ? { provider: row.name, model: modelOf(row, types.get(row.provider_type, caller) as ProviderType) } : null

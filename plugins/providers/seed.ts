@@ -21,12 +21,11 @@ export async function seedFromEnvironment(host: Providers, types: PointUsers<Pro
   }
 }
 
-/** For a tenant that has no provider at all: the first type that needs neither key nor network, so that everyone can chat at once. False when there is no such type, or there are providers. */
-export async function seedOffline(host: Providers, types: PointUsers<ProviderType>, caller: Caller): Promise<boolean> {
+/** For a tenant that has no provider at all: the first type that needs neither key nor network, so that everyone can chat at once. */
+export async function seedOffline(host: Providers, types: PointUsers<ProviderType>, caller: Caller): Promise<void> {
   const offline = types.entries().find(([, { keyless, defaultBaseUrl }]) => keyless && defaultBaseUrl === "")
-  if (!offline || (await hasAnyProvider(host.db.for(caller)))) return false
+  if (!offline || (await hasAnyProvider(host.db.for(caller)))) return
   await insert(host, caller, { id: randomUUIDv7(), name: offline[0], type: offline[0], key: null })
-  return true
 }
 
 async function insert(host: Providers, caller: Caller, { id, name, type, key }: { id: string; name: string; type: string; key: string | null }): Promise<void> {

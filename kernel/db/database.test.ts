@@ -5,7 +5,7 @@ import { Type } from "typebox"
 import { acme, allNotes, endless, globex, insert, type Notes, Nothing, notesDatabase } from "./notes.test.ts"
 
 describe("the database", function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   let notes: Notes
   const of = (who: typeof acme) => notes.db.tenant("notes", who)
 
@@ -30,12 +30,14 @@ describe("the database", function () {
   })
 
   it("keeps tenants apart when their queries interleave", async () => {
-    const seen = await Promise.all(Array.from({ length: 400 }, (_, index) => of(index % 2 ? acme : globex).any(allNotes)))
-    for (const [index, rows] of seen.entries()) deepEqual(rows, [{ text: index % 2 ? "of acme" : "of globex" }])
+    for (let round = 0; round < 10; round += 1) {
+      const seen = await Promise.all(Array.from({ length: 40 }, (_, index) => of(index % 2 ? acme : globex).any(allNotes)))
+      for (const [index, rows] of seen.entries()) deepEqual(rows, [{ text: index % 2 ? "of acme" : "of globex" }])
+    }
   })
 
   it("keeps tenants apart when some of their queries fail and some roll back", async () => {
-    const rounds = Array.from({ length: 300 }, async (_, index) => {
+    const ask = async (index: number) => {
       const [who, expected] = index % 2 ? ([acme, "of acme"] as const) : ([globex, "of globex"] as const)
       if (index % 3 === 0) await rejects(of(who).query(sql.type(Nothing)`SELECT 1 / 0`), /division/)
       if (index % 5 === 0)
@@ -47,8 +49,8 @@ describe("the database", function () {
           /changed my mind/,
         )
       deepEqual(await of(who).any(allNotes), [{ text: expected }])
-    })
-    await Promise.all(rounds)
+    }
+    for (let round = 0; round < 10; round += 1) await Promise.all(Array.from({ length: 30 }, (_, index) => ask(index)))
   })
 
   it("binds anew after a query that failed, and keeps the connection", async () => {
@@ -197,16 +199,16 @@ describe("the database", function () {
 
   it("ends a statement past its limit as an outage, and serves on with all that was stored", async () => {
     await of(acme).query(insert("stored before"))
-    await notes.reopen({ statementTimeoutMs: 400 })
+    await notes.reopen({ statementTimeoutMs: 2_000 })
     const startedAt = performance.now()
     await rejects(of(acme).any(endless), (error) => isError(error, "kernel.database_unavailable") && error.failure.retryAfterMs === 1_000)
-    ok(performance.now() - startedAt < 3_000)
+    ok(performance.now() - startedAt < 20_000)
     deepEqual(await of(globex).any(allNotes), [{ text: "of globex" }])
     deepEqual(await of(acme).any(allNotes), [{ text: "of acme" }, { text: "stored before" }])
   })
 
   it("lets a migration take longer than that", async () => {
-    await notes.migrate("0003_slow.sql", "SELECT pg_sleep(1.2)")
+    await notes.migrate("0003_slow.sql", "SELECT pg_sleep(2.5)")
   })
 
   it("rolls back a transaction in which a statement went past its limit", async () => {

@@ -50,7 +50,7 @@ if (server) {
     })
 
     it("cancels a statement past its limit itself", async () => {
-      await notes.reopen({ statementTimeoutMs: 300 })
+      await notes.reopen({ statementTimeoutMs: 2_000 })
       await rejects(of(acme).any(sleepFor(20)), unavailable)
       const running = await asAdministrator((client) =>
         client.query("SELECT FROM pg_stat_activity WHERE datname = $1 AND state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()", [

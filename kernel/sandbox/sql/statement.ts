@@ -1,0 +1,26 @@
+import { LRUCache } from "lru-cache"
+import { gate } from "./gate.ts"
+
+/** A statement that may run. */
+export interface GatedStatement {
+  /** The one statement, without a semicolon. This is what was judged, so this is what has to be run. */
+  readonly text: string
+  /** Whether it may change rows. */
+  readonly writes: boolean
+}
+
+const known = new LRUCache<string, Promise<GatedStatement>>({ max: 2_000, maxSize: 4_000_000, sizeCalculation: (_, key) => key.length })
+
+/**
+ * The statement in `text` for a sandboxed plugin whose tables are in `schema`; rejects with `kernel.sql_refused` when it may not run. Verdicts are kept by text, refusals too.
+ * Strings are read as PostgreSQL does with `standard_conforming_strings` on: connections of plugins must have it so. How much memory and time a statement takes is for the database to limit.
+ * @example const { text } = await gateStatement("SELECT id FROM glossary.terms WHERE name = $1", "glossary")
+ */
+export function gateStatement(text: string, schema: string): Promise<GatedStatement> {
+  const key = `${schema} ${text}`
+  const kept = known.get(key)
+  if (kept) return kept
+  const made = gate({ kind: "statement", text, schema }).then(({ texts, writes }) => ({ text: texts[0] as string, writes }))
+  known.set(key, made)
+  return made
+}

@@ -145,17 +145,24 @@ describe("a session that is busy", () => {
     equal((await told(again, sessionKey)).at(-1), `assistant: ${payload.payload.content.slice(0, 30)}`)
   })
 
-  it("loses no message that comes just as its run ends", async () => {
+  it("loses no message that comes just as its run ends, and keeps the order in which they came", async () => {
     const client = await alice()
-    const sessionKey = newKey()
-    for (let round = 0; round < 40; round += 1) {
-      const first = client.call("chat.send", { sessionKey, message: `/say ${round}` })
-      await sleep(round % 8)
-      const [, second] = await Promise.all([first, client.call("chat.send", { sessionKey, message: `/say then ${round}`, media: ["a.png"] })])
-      equal(second.content, `then ${round}`)
+    const rounds = Array.from({ length: 15 }, (_, round) => round)
+    const converse = async (sessionKey: string) => {
+      for (const round of rounds) {
+        const first = client.call("chat.send", { sessionKey, message: `/say ${round}` })
+        await sleep(round)
+        const [, second] = await Promise.all([first, client.call("chat.send", { sessionKey, message: `/say then ${round}`, media: ["a.png"] })])
+        equal(second.content, `then ${round}`)
+      }
+      deepEqual(
+        (await told(client, sessionKey)).filter((line: string) => line.startsWith("user")),
+        rounds.flatMap((round) => [`user: /say ${round}`, `user: /say then ${round}`]),
+      )
+      ok((await runsIn(sessionKey)).every((status) => status === "completed"))
     }
-    ok((await runsIn(sessionKey)).every((status) => status === "completed"))
-  }).timeout(60_000)
+    await Promise.all(Array.from({ length: 16 }, () => converse(newKey())))
+  }).timeout(120_000)
 })
 
 describe("chat.send with an idempotency key", () => {

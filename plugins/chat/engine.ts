@@ -1,5 +1,6 @@
 import { Agents, type Caller, type Host, type RunAnswer, Sessions } from "@plugboard/sdk"
 import { createEnding } from "./ending.ts"
+import { Lanes } from "./lanes.ts"
 import { createLoop } from "./loop.ts"
 import type { manifest } from "./manifest.ts"
 import type { Outcomes } from "./outcome.ts"
@@ -22,6 +23,8 @@ export function createEngine(host: Host<typeof manifest>, outcomes: Outcomes) {
   const runs = new Map<string, Run>()
   /** Those of them whose turn has not come. */
   const queued = new Set<Run>()
+  /** Two messages of one socket may come at the same time; connections to the database would bring them in any order. */
+  const lanes = new Lanes()
   let draining = false
 
   async function start(caller: Caller, request: Request): Promise<Started> {
@@ -34,7 +37,7 @@ export function createEngine(host: Host<typeof manifest>, outcomes: Outcomes) {
     // Known before it is stored, so that a message which is injected meanwhile finds it.
     runs.set(run.id, run)
     try {
-      const begun = await sessions.begin(caller, { ...run.request.turn, runId: run.id })
+      const begun = await lanes.run(`${caller.tenantId}\n${turn.sessionKey}`, () => sessions.begin(caller, { ...run.request.turn, runId: run.id }))
       switch (begun.outcome) {
         case "started":
           run.seat(begun.ordinal, begun.history, host.config.maxHistoryChars)

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { type AgentProfile, Agents, type Caller, type Host, type RpcCall, Sessions, type Usage } from "@plugboard/sdk"
 import { endWait, mirror, OpenedSessions, withinPatience } from "./cli.ts"
 import type { Engine } from "./engine.ts"
+import { Lanes } from "./lanes.ts"
 import type { manifest } from "./manifest.ts"
 import type { Outcome, Outcomes } from "./outcome.ts"
 import type { Run } from "./run.ts"
@@ -33,6 +34,7 @@ export async function meantAgent(host: Host<typeof manifest>, caller: Caller, ag
 export function createSend(host: Host<typeof manifest>, engine: Engine, outcomes: Outcomes) {
   const sessions = host.use(Sessions)
   const opened = new OpenedSessions()
+  const lanes = new Lanes()
 
   async function stopByWord(caller: Caller, sessionKey: string, message: string): Promise<{ cancelled: true; aborted: boolean } | null> {
     if (!stopWords.has(message.trim().toLowerCase())) return null
@@ -57,7 +59,9 @@ export function createSend(host: Host<typeof manifest>, engine: Engine, outcomes
     const { caller, cliProfile } = call
     const { message, media } = params
     if (message.trim() === "" && !media?.length) throw host.fail("no_message", {})
-    const agent = await meantAgent(host, caller, params.agentId, params.sessionKey)
+    const find = () => meantAgent(host, caller, params.agentId, params.sessionKey)
+    // A look-up may take longer for the first message than for one behind it.
+    const agent = await (params.sessionKey === undefined ? find() : lanes.run(`${caller.tenantId}\n${params.sessionKey}`, find))
     const make = () => `agent:${agent.key}:ws:direct:${randomUUID()}`
     const sessionKey = params.sessionKey ?? (cliProfile ? opened.keyFor(call, agent.key, make) : make())
     const stopped = await stopByWord(caller, sessionKey, message)

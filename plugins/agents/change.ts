@@ -3,7 +3,7 @@ import { type Caller, type Host, Providers, seesAll, type Tx } from "@plugboard/
 import { type Access, mayChange } from "./access.ts"
 import type { manifest } from "./manifest.ts"
 import { type Input, isInside, isKey, keyOf, merge } from "./merge.ts"
-import { blankAgent } from "./seed.ts"
+import { blankAgent, ensureDefault } from "./seed.ts"
 import { type AgentRow, deleteAgent, holdKey, insertAgent, lockAgent, takenKeys, unmarkDefaults, updateAgent, type Written } from "./store.ts"
 
 type OwnerInput = Input & { owner_ids?: string[] }
@@ -65,6 +65,8 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
 
   return {
     async create(caller: Caller, input: OwnerInput, naming: Naming): Promise<AgentRow> {
+      // Whatever is made first, everybody of the tenant has an agent to talk to.
+      if (input.agent_key !== "default" && input.name !== "default") await ensureDefault(host, caller)
       const defaults = await providers.fallback(caller)
       // Two callers may make an agent of the same name at once; the later one takes the next number.
       for (;;) {

@@ -1,4 +1,4 @@
-import { Agents, definePlugin, Gateway, Runs, reply, Sessions, Tenants, Tools } from "@plugboard/sdk"
+import { type AgentProfile, Agents, definePlugin, Gateway, Providers, Runs, reply, Sessions, Tenants, Tools } from "@plugboard/sdk"
 import { manifest } from "./manifest.ts"
 
 export default definePlugin(manifest, (host) => {
@@ -38,15 +38,18 @@ export default definePlugin(manifest, (host) => {
       },
       status: async (_, { caller }) => {
         const nobody: string[] = []
-        const [agents, running, clients, sessions] = await Promise.all([
+        const [agents, defaults, running, clients, sessions] = await Promise.all([
           host.has(Agents) ? host.use(Agents).list(caller) : [],
+          host.has(Providers) ? host.use(Providers).fallback(caller) : null,
           host.has(Runs) ? host.use(Runs).running(caller) : nobody,
           gateway.connections(caller),
           host.has(Sessions) ? host.use(Sessions).count(caller) : 0,
         ])
         const active = agents.filter((agent) => agent.status === "active")
+        // The default model belongs to the default provider.
+        const modelOf = ({ provider, model }: AgentProfile) => model || (defaults && (provider === "" || provider === defaults.provider) ? defaults.model : "")
         return {
-          agents: active.map(({ key, model }) => ({ id: key, model, isRunning: running.includes(key) })),
+          agents: active.map((agent) => ({ id: agent.key, model: modelOf(agent), isRunning: running.includes(agent.key) })),
           agentTotal: agents.length,
           clients: clients.length,
           sessions,

@@ -38,7 +38,7 @@ const fits = ({ userId, agentKey, channel }: Filter) => sql.fragment`
 
 /** Newest first. */
 export function listSessions(db: Queries, filter: Filter, limit: number, offset: number) {
-  return db.any(sql.type(row(SessionRow))`SELECT ${columns} FROM sessions.sessions WHERE ${fits(filter)} ORDER BY updated_at DESC, id DESC LIMIT ${limit} OFFSET ${offset}`)
+  return db.any(sql.type(row(SessionRow))`SELECT ${columns} FROM sessions.sessions WHERE ${fits(filter)} ORDER BY ranked_at DESC, id DESC LIMIT ${limit} OFFSET ${offset}`)
 }
 
 export async function countSessions(db: Queries, filter: Filter): Promise<number> {
@@ -69,12 +69,12 @@ export async function storedMessages(db: Queries, sessionId: string) {
 export async function updateSession(db: Queries, id: string, change: { label: string | null; model: string | null; metadata: object }): Promise<void> {
   await db.query(sql.type(Nothing)`
     UPDATE sessions.sessions SET label = coalesce(${change.label}, label), model_override = coalesce(${change.model}, model_override), model = coalesce(${change.model}, model),
-      metadata = metadata || ${JSON.stringify(change.metadata)}::jsonb, updated_at = now() WHERE id = ${id}`)
+      metadata = metadata || ${JSON.stringify(change.metadata)}::jsonb, updated_at = now(), ranked_at = now() WHERE id = ${id}`)
 }
 
 export async function clearSession(db: Queries, id: string): Promise<void> {
   await db.query(sql.type(Nothing)`DELETE FROM sessions.messages WHERE session_id = ${id}`)
-  await db.query(sql.type(Nothing)`UPDATE sessions.sessions SET message_count = 0, summary = '', updated_at = now() WHERE id = ${id}`)
+  await db.query(sql.type(Nothing)`UPDATE sessions.sessions SET message_count = 0, summary = '', updated_at = now(), ranked_at = now() WHERE id = ${id}`)
 }
 
 export async function deleteSession(db: Queries, id: string): Promise<void> {
@@ -84,12 +84,12 @@ export async function deleteSession(db: Queries, id: string): Promise<void> {
 /** Behind everything that is there, also behind what a run under way will add. */
 export async function appendMessage(db: Queries, sessionId: string, id: string, content: string): Promise<void> {
   await db.query(sql.type(Nothing)`
-    WITH s AS (UPDATE sessions.sessions SET next_ordinal = next_ordinal + 1, message_count = message_count + 1, updated_at = now() WHERE id = ${sessionId} RETURNING next_ordinal)
+    WITH s AS (UPDATE sessions.sessions SET next_ordinal = next_ordinal + 1, message_count = message_count + 1, updated_at = now(), ranked_at = now() WHERE id = ${sessionId} RETURNING next_ordinal)
     INSERT INTO sessions.messages (id, session_id, ordinal, role, content) SELECT ${id}, ${sessionId}, next_ordinal - 1, 'assistant', ${content} FROM s`)
 }
 
 export function newestSession(db: Queries, userId: string, agentKey: string, running: boolean) {
   return db.maybeOne(sql.type(row(Type.Object({ session_key: Text })))`
     SELECT session_key FROM sessions.sessions WHERE user_id = ${userId} AND agent_key = ${agentKey} AND (NOT ${running} OR active_run IS NOT NULL)
-    ORDER BY updated_at DESC, id DESC LIMIT 1`)
+    ORDER BY ranked_at DESC, id DESC LIMIT 1`)
 }

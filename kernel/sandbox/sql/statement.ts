@@ -1,3 +1,4 @@
+import { isError } from "@plugboard/sdk"
 import { LRUCache } from "lru-cache"
 import { gate } from "./gate.ts"
 
@@ -22,5 +23,7 @@ export function gateStatement(text: string, schema: string): Promise<GatedStatem
   if (kept) return kept
   const made = gate({ kind: "statement", text, schema }).then(({ texts, writes }) => ({ text: texts[0] as string, writes }))
   known.set(key, made)
+  // A refusal is as lasting as its text; that the gate could not judge is not.
+  made.catch((error: unknown) => !isError(error, "kernel.sql_refused") && known.delete(key))
   return made
 }

@@ -1,6 +1,7 @@
-import { equal, match, ok, rejects } from "node:assert/strict"
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict"
 import { failureOf } from "@plugboard/sdk"
 import { gateStatement } from "./statement.ts"
+import { judgeIn } from "./thread.ts"
 
 /** As much of a pattern as fits a text. */
 function filled(before: string, pattern: string, after = ""): string {
@@ -66,5 +67,21 @@ describe("the thread that judges", function thread() {
     match(await reasonOf("SELECT id FROM other.notes"), /outside/)
     await gateStatement("SELECT id FROM other.notes", "other")
     await rejects(gateStatement("SELECT id FROM notes.notes", "other"))
+  })
+
+  it("fails for the text that ends it, and goes on with the others in another thread", async () => {
+    // Stands in for a parser that dies of one text; the real one does of none that is known.
+    const mortal = `import { parentPort } from "node:worker_threads"
+      parentPort.on("message", ({ text }) => {
+        if (text === "die") throw new Error("dead")
+        if (text === "leave") process.exit(0)
+        parentPort.postMessage({ texts: [text], writes: false })
+      })`
+    const judge = judgeIn(new URL(`data:text/javascript,${encodeURIComponent(mortal)}`))
+    const asked = ["one", "die", "two", "leave", "die", "three"].map((text) => judge({ kind: "statement", text, schema: "notes" }))
+    const outcomes = (await Promise.allSettled(asked)).map((outcome) => (outcome.status === "fulfilled" ? outcome.value : (outcome.reason as Error).message))
+    const ended = "the thread that judges SQL ended"
+    const done = (text: string) => ({ texts: [text], writes: false })
+    deepEqual(outcomes, [done("one"), ended, done("two"), ended, ended, done("three")])
   })
 })

@@ -5,6 +5,16 @@ import { Compile } from "typebox/compile"
 /** The only way to write SQL: values become parameters, never text. */
 export const sql: SqlTag<Record<never, never>> = createSqlTag()
 
+/**
+ * A value as the text of a `::jsonb` parameter. A NUL or half of a surrogate pair, which PostgreSQL refuses, becomes U+FFFD: what a model, a tool or another server has said shall not be lost for it.
+ * @example sql.type(row(Term))`INSERT INTO glossary.terms (data) VALUES (${jsonText(data)}::jsonb)`
+ */
+export function jsonText(value: unknown): string {
+  const text = JSON.stringify(value)
+  // As escapes they stand in no other text than such a one, or one that holds a backslash before the letters.
+  return text.includes("\\u0000") || text.includes("\\ud") ? text.replace(/(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f]..)/g, "$1\ufffd") : text
+}
+
 type Query<T> = QuerySqlToken<StandardRow<T>>
 
 export type { Query }

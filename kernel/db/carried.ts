@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type AuditEntry, type Caller, type EventTarget, row, sql } from "@plugboard/sdk"
+import { type AuditEntry, type Caller, type EventTarget, jsonText, row, sql } from "@plugboard/sdk"
 import { Type } from "typebox"
 import type { CommittedEvent } from "./database.ts"
 import type { Result } from "./pool.ts"
@@ -49,7 +49,7 @@ function auditQuery(entries: readonly object[]) {
   return sql.type(Nothing)`
     INSERT INTO kernel.activity (id, tenant_id, actor_type, actor_id, action, entity_type, entity_id, details, ip_address, plugin)
     SELECT id, tenant_id, actor_type, actor_id, action, entity_type, entity_id, details, ip_address, plugin
-    FROM jsonb_to_recordset(${JSON.stringify(entries)}::jsonb)
+    FROM jsonb_to_recordset(${jsonText(entries)}::jsonb)
       AS entry(id uuid, tenant_id uuid, actor_type text, actor_id text, action text, entity_type text, entity_id text, details jsonb, ip_address text, plugin text)`
 }
 

@@ -1,4 +1,4 @@
-import { row, sql } from "@plugboard/sdk"
+import { jsonText, row, sql } from "@plugboard/sdk"
 import pg from "pg"
 import { Type } from "typebox"
 import type { GatewayLog } from "../log.ts"
@@ -32,7 +32,7 @@ export function outboxQuery(node: string, events: readonly CommittedEvent[]) {
     WITH written AS (
       INSERT INTO kernel.outbox (node, plugin, event, tenant_id, to_user, payload)
       SELECT ${node}, plugin, event, tenant_id, to_user, payload
-      FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS entry(plugin text, event text, tenant_id uuid, to_user text, payload jsonb)
+      FROM jsonb_to_recordset(${jsonText(rows)}::jsonb) AS entry(plugin text, event text, tenant_id uuid, to_user text, payload jsonb)
     )
     SELECT pg_notify(${channel}, ${node})`
 }

@@ -1,4 +1,4 @@
-import { type Queries, row, sql } from "@plugboard/sdk"
+import { jsonText, type Queries, row, sql } from "@plugboard/sdk"
 import { type Static, Type } from "typebox"
 
 const Text = Type.String()
@@ -95,7 +95,7 @@ export function insertAgent(db: Queries, id: string, agent: Written) {
     VALUES (${id}, ${agent.agent_key}, ${agent.display_name}, ${agent.owner_id}, ${agent.agent_type}, ${agent.status}, ${agent.is_default}, ${agent.provider}, ${agent.model},
       ${agent.system_prompt}, ${agent.description}, ${agent.frontmatter}, ${agent.emoji}, ${agent.avatar}, ${agent.thinking_level}, ${agent.workspace}, ${agent.context_window},
       ${agent.max_tool_iterations}, ${agent.max_tokens}, ${agent.skill_nudge_interval}, ${agent.self_evolve}, ${agent.skill_evolve}, ${agent.budget_monthly_cents},
-      ${JSON.stringify(agent.configs)}::jsonb)
+      ${jsonText(agent.configs)}::jsonb)
     ON CONFLICT (tenant_id, agent_key) DO NOTHING RETURNING ${columns}`)
 }
 
@@ -106,7 +106,7 @@ export function updateAgent(db: Queries, id: string, agent: Written) {
       frontmatter = ${agent.frontmatter}, emoji = ${agent.emoji}, avatar = ${agent.avatar}, thinking_level = ${agent.thinking_level}, workspace = ${agent.workspace},
       context_window = ${agent.context_window}, max_tool_iterations = ${agent.max_tool_iterations}, max_tokens = ${agent.max_tokens},
       skill_nudge_interval = ${agent.skill_nudge_interval}, self_evolve = ${agent.self_evolve}, skill_evolve = ${agent.skill_evolve},
-      budget_monthly_cents = ${agent.budget_monthly_cents}, configs = ${JSON.stringify(agent.configs)}::jsonb, updated_at = now()
+      budget_monthly_cents = ${agent.budget_monthly_cents}, configs = ${jsonText(agent.configs)}::jsonb, updated_at = now()
     WHERE id = ${id} RETURNING ${columns}`)
 }
 

@@ -1,4 +1,4 @@
-import { type Caller, type Host, row, sql } from "@plugboard/sdk"
+import { type Caller, type Host, jsonText, row, sql } from "@plugboard/sdk"
 import { Type } from "typebox"
 import type { manifest } from "./manifest.ts"
 import type { Run } from "./run.ts"
@@ -32,7 +32,7 @@ export function createStoredEvents(host: Host<typeof manifest>) {
     for (const { caller, rows } of tenants.values()) {
       await host.db.for(caller).query(sql.type(Nothing)`
         INSERT INTO chat.run_events (run_id, first_seq, user_id, events)
-        SELECT run_id, first_seq, user_id, events FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS b(run_id uuid, first_seq integer, user_id text, events jsonb)
+        SELECT run_id, first_seq, user_id, events FROM jsonb_to_recordset(${jsonText(rows)}::jsonb) AS b(run_id uuid, first_seq integer, user_id text, events jsonb)
         ON CONFLICT DO NOTHING`)
     }
     for (const [tenantId, { caller, runIds }] of [...ended]) {

@@ -1,4 +1,4 @@
-import { type Queries, row, sql } from "@plugboard/sdk"
+import { jsonText, type Queries, row, sql } from "@plugboard/sdk"
 import { type Static, Type } from "typebox"
 
 const Nullable = Type.Union([Type.String(), Type.Null()])
@@ -48,14 +48,14 @@ export function enabledProviders(db: Queries) {
 export function insertProvider(db: Queries, id: string, provider: Written) {
   return db.maybeOne(sql.type(row(ProviderRow))`
     INSERT INTO providers.providers (id, name, display_name, provider_type, api_base, api_key, enabled, settings)
-    VALUES (${id}, ${provider.name}, ${provider.display_name}, ${provider.provider_type}, ${provider.api_base}, ${provider.api_key}, ${provider.enabled}, ${JSON.stringify(provider.settings)}::jsonb)
+    VALUES (${id}, ${provider.name}, ${provider.display_name}, ${provider.provider_type}, ${provider.api_base}, ${provider.api_key}, ${provider.enabled}, ${jsonText(provider.settings)}::jsonb)
     ON CONFLICT (tenant_id, name) DO NOTHING RETURNING ${columns}`)
 }
 
 export function updateProvider(db: Queries, id: string, provider: Written) {
   return db.one(sql.type(row(ProviderRow))`
     UPDATE providers.providers SET name = ${provider.name}, display_name = ${provider.display_name}, provider_type = ${provider.provider_type}, api_base = ${provider.api_base},
-      api_key = ${provider.api_key}, enabled = ${provider.enabled}, settings = ${JSON.stringify(provider.settings)}::jsonb, updated_at = now()
+      api_key = ${provider.api_key}, enabled = ${provider.enabled}, settings = ${jsonText(provider.settings)}::jsonb, updated_at = now()
     WHERE id = ${id} RETURNING ${columns}`)
 }
 

@@ -1,4 +1,4 @@
-import { type Queries, row, sql } from "@plugboard/sdk"
+import { jsonText, type Queries, row, sql } from "@plugboard/sdk"
 import { type Static, Type } from "typebox"
 
 const Text = Type.String()
@@ -69,7 +69,7 @@ export async function storedMessages(db: Queries, sessionId: string) {
 export async function updateSession(db: Queries, id: string, change: { label: string | null; model: string | null; metadata: object }): Promise<void> {
   await db.query(sql.type(Nothing)`
     UPDATE sessions.sessions SET label = coalesce(${change.label}, label), model_override = coalesce(${change.model}, model_override), model = coalesce(${change.model}, model),
-      metadata = metadata || ${JSON.stringify(change.metadata)}::jsonb, updated_at = now(), ranked_at = now() WHERE id = ${id}`)
+      metadata = metadata || ${jsonText(change.metadata)}::jsonb, updated_at = now(), ranked_at = now() WHERE id = ${id}`)
 }
 
 export async function clearSession(db: Queries, id: string): Promise<void> {

@@ -4,6 +4,7 @@ import {
   type Caller,
   type Finished,
   type Host,
+  jsonText,
   type RunAnswer,
   type RunStatus,
   row,
@@ -55,17 +56,17 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
         messageId: randomUUIDv7(),
         ...(history && { history: history.map((message, at) => ({ ...message, id: randomUUIDv7(), place: at + 1 })) }),
       }
-      const { answer: begun } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.begin_turn(${JSON.stringify(given)}::jsonb) AS answer`)
+      const { answer: begun } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.begin_turn(${jsonText(given)}::jsonb) AS answer`)
       const outcome = begun as Exclude<Begun, { outcome: "repeated" }> | { outcome: "repeated"; runId: string }
       if (outcome.outcome !== "repeated") return outcome
       return { ...outcome, answer: (await answer(caller, outcome.runId)) as RunAnswer }
     },
     async resume(caller, runId) {
-      const { answer: resumed } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.resume_turn(${JSON.stringify({ ...fixed, runId })}::jsonb) AS answer`)
+      const { answer: resumed } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.resume_turn(${jsonText({ ...fixed, runId })}::jsonb) AS answer`)
       return resumed as (Extract<Begun, { outcome: "started" }> & { turn: Turn }) | null
     },
     async finish(caller, finish) {
-      const { answer: ended } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.finish_turn(${JSON.stringify({ ...finish, node })}::jsonb) AS answer`)
+      const { answer: ended } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.finish_turn(${jsonText({ ...finish, node })}::jsonb) AS answer`)
       const { nextNode, ...finished } = ended as Finished & { nextNode?: string | null }
       if (finished.outcome !== "finished" || finished.next === null || nextNode === node) return finished
       // It waits on another node, which hears that its turn has come.

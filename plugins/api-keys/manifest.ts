@@ -2,7 +2,6 @@ import { defineManifest, Keys, PageQuery, scopes } from "@plugboard/sdk"
 import { Type } from "typebox"
 
 const NullableTime = Type.Union([Type.String({ format: "date-time" }), Type.Null()])
-const text = { pattern: "^[^\\u0000]*$" }
 
 const ApiKey = Type.Object({
   id: Type.String({ format: "uuid" }),
@@ -20,10 +19,10 @@ const ApiKey = Type.Object({
 })
 
 const NewApiKey = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 100, ...text }),
+  name: Type.String({ minLength: 1, maxLength: 100 }),
   scopes: Type.Array(Type.String({ maxLength: 100 }), { minItems: 1, maxItems: 50, description: `From ${scopes.join(", ")}.` }),
   expires_in: Type.Optional(Type.Union([Type.Integer(), Type.Null()], { description: "Seconds; absent, null, 0 or less: never." })),
-  owner_id: Type.Optional(Type.String({ maxLength: 255, ...text, description: "The key acts for this user only, whatever the client says." })),
+  owner_id: Type.Optional(Type.String({ maxLength: 255, description: "The key acts for this user only, whatever the client says." })),
   tenant_id: Type.Optional(Type.String({ description: "Owners: the key's tenant, absent for a key of the whole gateway. Admins need operator.provision to choose it." })),
 })
 

@@ -10,7 +10,7 @@ export const checkAlter: Check = ({ objtype }) => {
 
 export const checkChange: Check = ({ subtype, name, behavior }) => {
   if (!changes.has(String(subtype)))
-    throw new Refusal(`ALTER TABLE with ${spoken(String(subtype))} is not on the list; row-level security, owners, storage and triggers are the gateway's`)
+    throw new Refusal(`the change ${spoken(String(subtype))} of a table is not on the list; row-level security, owners, storage and triggers are the gateway's`)
   if (name === "tenant_id") throw new Refusal("the column tenant_id may not be changed or dropped: it keeps tenants apart")
   checkNoCascade(behavior)
 }

@@ -51,7 +51,7 @@ const definitionChecks: Checks = {
   FuncCall: checkCallOfTable,
 }
 
-/** A migration runs as the owner of the plugin's tables, for all tenants at once: definitions of its own tables, changes of their rows, and `SELECT kernel.protect('<schema>.<table>')`. */
+/** A migration runs as the owner of the plugin's tables, for all tenants at once: definitions of its own tables, changes of their rows, and the call of kernel.protect for one of them. */
 export function judgeMigration(statements: readonly Statement[], schema: string): void {
   for (const statement of statements) {
     const { type, fields } = statement

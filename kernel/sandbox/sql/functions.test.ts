@@ -1,6 +1,6 @@
 import { deepEqual } from "node:assert/strict"
 import { builtinFunctions, extensionFunctions, volatileFunctions } from "./functions.ts"
-import { type ScratchSql, scratchSql } from "./scratch.ts"
+import { type ScratchSql, scratchSql } from "./scratch.test.ts"
 
 /** Names as a list in SQL. They are ours, and hold letters, digits and underscores. */
 function list(names: Iterable<string>): string {

@@ -1,7 +1,7 @@
 import { deepEqual, match, ok, rejects } from "node:assert/strict"
 import { failureOf } from "@plugboard/sdk"
 import { gateMigration } from "./migration.ts"
-import { type ScratchSql, scratchSql } from "./scratch.ts"
+import { type ScratchSql, scratchSql } from "./scratch.test.ts"
 
 const tenant = "tenant_id uuid NOT NULL DEFAULT kernel.bound_tenant()"
 
@@ -59,7 +59,7 @@ const foreign = /outside the plugin's own schema/
 const own = /only what is in the plugin's own schema/
 const bare = /named without its schema/
 const stand = /may not stand in a migration/
-const alter = /^ALTER TABLE with .* is not on the list/
+const alter = /^the change .* of a table is not on the list/
 const unlisted = /is not on the list of what may be used/
 const call = /^the function \w+ is not on the list|belongs to another schema/
 const reads = /reads nothing but its tables/

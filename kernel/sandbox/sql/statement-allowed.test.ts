@@ -1,6 +1,6 @@
 import { equal, ok } from "node:assert/strict"
 import { gateMigration } from "./migration.ts"
-import { type ScratchSql, scratchSql } from "./scratch.ts"
+import { type ScratchSql, scratchSql } from "./scratch.test.ts"
 import { gateStatement } from "./statement.ts"
 
 const tables = `

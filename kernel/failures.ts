@@ -34,6 +34,13 @@ export const kernelErrors = {
   unknown_key: { kind: "NOT_FOUND" },
   unknown_tenant: { kind: "NOT_FOUND" },
   sql_refused: { kind: "FORBIDDEN" },
+  answer_too_large: { kind: "INTERNAL" },
+  transaction_expired: { kind: "UNAVAILABLE" },
+  caller_expired: { kind: "FORBIDDEN" },
+  not_granted: { kind: "FORBIDDEN" },
+  plugin_failed: { kind: "UNAVAILABLE" },
+  plugin_timeout: { kind: "AGENT_TIMEOUT" },
+  database_paused: { kind: "UNAVAILABLE" },
 } as const satisfies Record<string, ErrorDecl>
 export type KernelError = keyof typeof kernelErrors
 

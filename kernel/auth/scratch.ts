@@ -43,7 +43,7 @@ export async function scratchAuth(): Promise<ScratchAuth> {
   const log = createLog({ level: "info", redactor: new Redactor(), write: (line) => logs.push(line) })
   const config = loadConfig({ PLUGBOARD_DATA_DIR: storage.dataDir, ...(storage.databaseUrl && { DATABASE_URL: storage.databaseUrl }) })
   const db = await openDatabase({ config, log, checkRows: true })
-  await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: ["tenants", "members", "api_keys", "pairings", "plugins", "consents", "outbox", "migrations"] })
+  await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: ["tenants", "members", "api_keys", "pairings", "plugins", "packages", "consents", "outbox", "migrations"] })
   const bus = new EventBus((error) => {
     throw error
   })

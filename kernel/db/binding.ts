@@ -1,13 +1,16 @@
 import type { DriverQueryResult } from "@slonik/driver"
+import type { PluginLimits } from "./plugin-limits.ts"
 
 /** Names of the two roles that queries run as, beside the owner. They carry the database's id, since roles belong to the whole server. */
 export interface Roles {
   readonly app: string
   readonly kernel: string
+  /** Part of the name of the variable by which sandboxed plugins are bound to a tenant: a role can set every variable that it can name. Empty while there are none. */
+  readonly word: string
 }
 
-/** Whose query it is: `owner` for migrations and the job queue, `kernel` for the kernel's tables, `app` with a tenant (or none) for plugins. */
-export type Who = "owner" | "kernel" | `app:${string}`
+/** Whose query it is: `owner` for migrations and the job queue, `kernel` for the kernel's tables, `app` with a tenant (or none) for plugins, `x` with a role of its own and a tenant for a sandboxed one. */
+export type Who = "owner" | "kernel" | `app:${string}` | `x:${string}:${string}`
 
 /** Statement names that ask for something else than a plan: a text of several statements (the job queue's own), and one that may take as long as it needs (a migration). */
 export const scriptName = "script"
@@ -24,7 +27,7 @@ export function boundName(who: Who, statement: string): string {
 /** A connection of the protocol, one statement at a time. */
 export interface Wire {
   /** `statement` is empty, one of the two above, or the name to prepare the text under. */
-  send(text: string, values: readonly unknown[], statement: string): Promise<DriverQueryResult>
+  send(text: string, values: readonly unknown[], statement: string, limits?: PluginLimits): Promise<DriverQueryResult>
   /** `I` when no transaction is open. */
   status(): string
   /** True behind a pooler, which hands each transaction to another server connection. */
@@ -33,23 +36,30 @@ export interface Wire {
 
 export interface BindingOptions {
   roles: Roles
+  /** The sandboxed plugin's role that its connections have logged in as; undefined: the owner's. */
+  login?: string
+  /** For statements of sandboxed plugins. */
+  pluginLimits: PluginLimits
   onStatement(text: string): void
   statementTimeoutMs: number
 }
 
 const unbound = ""
 const idle = "I"
-/** One statement for role and tenant. A role that is `none` is the one that has logged in. */
+/** One statement for role and tenant. */
 const bindText = "SELECT set_config('role', $1, $3), set_config('plugboard.tenant', $2, $3)"
 /** Behind a pooler nothing else of a connection is ours either. */
 const bindPooledText = `${bindText}, set_config('TimeZone', 'UTC', true), set_config('statement_timeout', $4, true)`
+/** The tenant of a sandboxed plugin stands in a variable that it cannot name; the other one is for the default of `tenant_id`. */
+const bindPluginText = `${bindText}, set_config($4, $2, $3)`
+const bindPooledPluginText = `${bindPooledText}, set_config($5, $2, $3)`
 
 /**
  * Puts each query of a connection under the role and tenant that its name asks for. A binding is made when it differs from the connection's last one, by one more statement.
  * After an error, a time-out or a rollback the connection counts as unbound: a rollback silently reverts a binding that was made inside its transaction.
  * Behind a pooler each query has a transaction, and its binding, of its own.
  */
-export function bindConnection(wire: Wire, { roles, onStatement, statementTimeoutMs }: BindingOptions) {
+export function bindConnection(wire: Wire, { roles, login, pluginLimits, onStatement, statementTimeoutMs }: BindingOptions) {
   // Nobody has taken another role on it yet.
   let current: string = "owner"
   let boundInside = false
@@ -58,13 +68,14 @@ export function bindConnection(wire: Wire, { roles, onStatement, statementTimeou
 
   async function bind(who: string): Promise<void> {
     const local = wire.pooled || wire.status() !== idle
-    const colon = who.indexOf(":")
-    const role = who === "owner" ? "none" : who === "kernel" ? roles.kernel : roles.app
-    const tenant = colon < 0 ? "" : who.slice(colon + 1)
+    const { role, tenant, plugin } = standingOf(who, roles)
     current = unbound
-    const text = wire.pooled ? bindPooledText : bindText
+    const text = plugin ? (wire.pooled ? bindPooledPluginText : bindPluginText) : wire.pooled ? bindPooledText : bindText
+    const values = [role === login ? "none" : role, tenant, local]
+    if (wire.pooled) values.push(String(statementTimeoutMs))
+    if (plugin) values.push(`plugboard.${roles.word}`)
     onStatement(text)
-    await wire.send(text, wire.pooled ? [role, tenant, true, String(statementTimeoutMs)] : [role, tenant, local], wire.pooled ? "" : "bind")
+    await wire.send(text, values, wire.pooled ? "" : plugin ? "bind_plugin" : "bind")
     current = who
     boundInside ||= local
   }
@@ -86,9 +97,10 @@ export function bindConnection(wire: Wire, { roles, onStatement, statementTimeou
   async function ask(who: string, statement: string, text: string, values: readonly unknown[]): Promise<DriverQueryResult> {
     if (who !== current) await bind(who)
     onStatement(text)
-    if (statement === "" || statement === scriptName || statement === unlimitedName) return wire.send(text, values, statement)
+    const limits = who.startsWith("x:") ? pluginLimits : undefined
+    if (statement === "" || statement === scriptName || statement === unlimitedName) return wire.send(text, values, statement, limits)
     // A plan that is kept under a name belongs to one server connection; behind a pooler the next query may have another.
-    return wire.send(text, values, wire.pooled ? "" : generation > 0 ? `${statement}_${generation}` : statement)
+    return wire.send(text, values, wire.pooled ? "" : generation > 0 ? `${statement}_${generation}` : statement, limits)
   }
 
   async function alone(who: string, statement: string, text: string, values: readonly unknown[]): Promise<DriverQueryResult> {
@@ -136,6 +148,15 @@ export function bindConnection(wire: Wire, { roles, onStatement, statementTimeou
     turn = mine.catch(() => undefined)
     return mine
   }
+}
+
+/** A role that is `none` is the one that has logged in. */
+function standingOf(who: string, roles: Roles): { role: string; tenant: string; plugin: boolean } {
+  if (who === "owner") return { role: "none", tenant: "", plugin: false }
+  if (who === "kernel") return { role: roles.kernel, tenant: "", plugin: false }
+  const [kind, ...rest] = who.split(":")
+  const tenant = rest.pop() ?? ""
+  return kind === "x" ? { role: rest[0] ?? "", tenant, plugin: true } : { role: roles.app, tenant, plugin: false }
 }
 
 /** A migration has changed a table under a prepared statement, or somebody has dropped it: it must be prepared anew. */

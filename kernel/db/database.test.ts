@@ -77,7 +77,7 @@ describe("the database", function () {
   })
 
   it("keeps the kernel's tables from plugins", async () => {
-    for (const table of ["tenants", "members", "api_keys", "pairings", "plugins", "consents", "outbox", "migrations"])
+    for (const table of ["tenants", "members", "api_keys", "pairings", "plugins", "packages", "consents", "outbox", "migrations"])
       await rejects(of(acme).any(sql.type(Nothing)`SELECT * FROM ${sql.identifier(["kernel", table])}`), /permission denied/)
   })
 

@@ -1,5 +1,9 @@
-import type { AuditEntry, Caller, EventTarget, Queries, TenantDb } from "@plugboard/sdk"
-import type { Enqueue } from "./open.ts"
+import type { AuditEntry, Caller, EventTarget, Queries, Query, TenantDb } from "@plugboard/sdk"
+import type { Roles } from "./binding.ts"
+import type { Carried } from "./carried.ts"
+import type { Migrations } from "./migrate.ts"
+import type { Enqueue, JobStore } from "./open.ts"
+import type { Pool, Result } from "./pool.ts"
 
 export interface CommittedEvent {
   plugin: string
@@ -26,6 +30,19 @@ export interface MigrationSource {
   /** Folder of `0001_name.sql` files. */
   folder: string
   globalTables: readonly string[]
+  /** For a plugin in a sandbox: the role that alone reaches its tables, and the gate that takes a file apart into the statements that may run. */
+  sandbox?: { role: string; gate(text: string, schema: string): Promise<readonly string[]> }
+}
+
+/** What the databases of sandboxed plugins are made of. Nobody else's business. */
+export interface DatabaseInside {
+  readonly pool: Pool
+  readonly roles: { -readonly [K in keyof Roles]: Roles[K] }
+  readonly migrations: Migrations
+  readonly onStatement: (text: string) => void
+  /** Writes what a transaction takes along, by statements of that transaction. Its events are told with `deliver` after the commit. */
+  writeCarried(carried: Carried, run: (query: Query<object>) => Promise<Result<object>>, store: JobStore): Promise<void>
+  deliver(event: CommittedEvent): void
 }
 
 export interface Database {
@@ -51,5 +68,6 @@ export interface Database {
   readonly statements: { readonly count: number; readonly last: string }
   /** Who puts a transaction's jobs into the queue. */
   setEnqueuer(enqueue: Enqueue): void
+  readonly inside: DatabaseInside
   close(): Promise<void>
 }

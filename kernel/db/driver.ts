@@ -11,6 +11,8 @@ import {
   UniqueIntegrityConstraintViolationError,
 } from "slonik"
 import { type BindingOptions, bindConnection, scriptName, unlimitedName, type Wire } from "./binding.ts"
+import { BoundedQuery } from "./bounded-query.ts"
+import type { PluginLimits } from "./plugin-limits.ts"
 import { rowTypes } from "./row-types.ts"
 
 export interface DriverOptions extends BindingOptions {
@@ -20,13 +22,17 @@ export interface DriverOptions extends BindingOptions {
   /** Called when a statement went unanswered for `silenceMs`; its connection is given up. */
   onSilence?: () => void
   silenceMs: number
+  /** Waiting for a lock; 0: as long as the statement may take. Milliseconds. */
+  lockTimeoutMs?: number
+  /** A transaction between two statements. */
+  idleInTransactionMs?: number
 }
 
 /** The longest statement without a limit: a migration. Milliseconds. */
 const dayMs = 86_400_000
 
 /** What pg's types leave out. */
-type PgClient = pg.Client & { processID: number | null; getTransactionStatus(): string | null }
+type PgClient = pg.Client & { processID: number | null; connection: { stream: Duplex }; getTransactionStatus(): string | null }
 
 /**
  * slonik on either database, through the same client of PostgreSQL's protocol: the same types, errors and prepared statements on both.
@@ -46,7 +52,7 @@ export function clientDriver(options: DriverOptions): DriverFactory {
             await client.connect()
             if (options.stream) await forget(wire)
             else wire.pooled = await isPooled(client)
-            if (!wire.pooled) await wire.send(sessionText, [String(options.statementTimeoutMs)], "")
+            if (!wire.pooled) await wire.send(sessionText, [options.statementTimeoutMs, options.idleInTransactionMs ?? 90_000, options.lockTimeoutMs ?? 0].map(String), "")
           } catch (error) {
             client.off("error", onError)
             client.on("error", () => undefined)
@@ -65,7 +71,8 @@ export function clientDriver(options: DriverOptions): DriverFactory {
 }
 
 /** The server cancels what takes longer; the embedded database does not know how, and ignores it. */
-const sessionText = "SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', $1, false), set_config('idle_in_transaction_session_timeout', '90s', false)"
+const sessionText =
+  "SELECT set_config('TimeZone', 'UTC', false), set_config('standard_conforming_strings', 'on', false), set_config('statement_timeout', $1, false), set_config('idle_in_transaction_session_timeout', $2, false), set_config('lock_timeout', $3, false)"
 
 /** The embedded database has one session. What its last user left there is dropped. */
 async function forget(wire: Wire): Promise<void> {
@@ -79,8 +86,8 @@ async function isPooled(client: PgClient): Promise<boolean> {
   return rows[0]?.pid !== client.processID
 }
 
-function sender(client: PgClient, { silenceMs, onSilence }: DriverOptions): Wire["send"] {
-  return (text, values, statement) =>
+function sender(client: PgClient, { silenceMs, onSilence, stream }: DriverOptions): Wire["send"] {
+  return (text, values, statement, limits) =>
     new Promise<DriverQueryResult>((resolve, reject) => {
       const script = statement === scriptName
       const unlimited = statement === unlimitedName
@@ -92,16 +99,35 @@ function sender(client: PgClient, { silenceMs, onSilence }: DriverOptions): Wire
         queryMode: script ? undefined : "extended",
         query_timeout: script || unlimited ? dayMs : silenceMs,
       }
-      // With a callback pg makes no promise of its own.
-      void client.query(query, (error: Error & { code?: string }, result: pg.QueryResult | pg.QueryResult[]) => {
+      const done = (error: (Error & { code?: string }) | null, result: pg.QueryResult | pg.QueryResult[]) => {
         if (!error) return resolve(asDriverResult(result))
         if (error.code === undefined && error.message === "Query read timeout") {
           onSilence?.()
           return reject(new BackendTerminatedError(new Error("the database does not answer")))
         }
         reject(asSlonikError(error))
-      })
+      }
+      // With a callback pg makes no promise of its own.
+      if (limits) sendBounded(client, query, limits, stream ? limits.statementMs : silenceMs, done)
+      else void client.query(query, done)
     })
+}
+
+/** The embedded database cannot cancel a statement, so its silence has to be as short as the limit is. */
+function sendBounded(client: PgClient, query: pg.QueryConfig, limits: PluginLimits, silenceMs: number, done: (error: Error | null, result: pg.QueryResult) => void): void {
+  const { stream } = client.connection
+  let bytes = 0
+  const count = (chunk: Buffer) => {
+    bytes += chunk.length
+    const flood = bounded.flooded(bytes)
+    if (flood) stream.destroy(flood)
+  }
+  const bounded = new BoundedQuery(query, limits, (error, result) => {
+    stream.off("data", count)
+    done(error, result)
+  })
+  stream.on("data", count)
+  void client.query(Object.assign(bounded, { query_timeout: silenceMs }) as unknown as pg.Submittable)
 }
 
 /** Names of columns are left out: nobody here asks for them. */
@@ -113,6 +139,7 @@ function asDriverResult(result: pg.QueryResult | pg.QueryResult[]): DriverQueryR
 
 /** The errors that code looks at, as slonik's classes. Source: PostgreSQL, appendix A. */
 function asSlonikError(error: Error & { code?: string }): Error {
+  if ("failure" in error) return error
   switch (error.code) {
     case "23505":
       return new UniqueIntegrityConstraintViolationError(error)
@@ -124,6 +151,9 @@ function asSlonikError(error: Error & { code?: string }): Error {
       return new CheckIntegrityConstraintViolationError(error)
     case "22P02":
       return new InvalidInputError(error.message)
+    case "08P01":
+      // Of the connection's own class, which is otherwise an outage: the fault is the query's.
+      return /^bind message supplies/.test(error.message) ? new InvalidInputError(error.message) : error
     case "57014":
       return new StatementTimeoutError(error)
     case "25P03":

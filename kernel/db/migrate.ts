@@ -1,13 +1,14 @@
 import { hash } from "node:crypto"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { row, sql } from "@plugboard/sdk"
+import { failureOf, row, sql } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { fail } from "../failures.ts"
 import type { GatewayLog } from "../log.ts"
 import { type Roles, unlimitedName } from "./binding.ts"
 import type { MigrationSource } from "./database.ts"
 import type { Pool, Run } from "./pool.ts"
+import { schemaOf } from "./schema.ts"
 
 const Nothing = row(Type.Object({}))
 const Applied = row(Type.Object({ source: Type.String(), file: Type.String(), checksum: Type.String() }))
@@ -49,6 +50,11 @@ export class Migrations {
     return { applied }
   }
 
+  /** What was applied is read again: another node may have removed a plugin's schema. */
+  forget(): void {
+    this.#applied = undefined
+  }
+
   #isApplied(source: MigrationSource, file: File): boolean {
     const known = this.#applied?.get(`${source.id}/${file.name}`)
     if (known !== undefined && known !== file.checksum) {
@@ -69,19 +75,21 @@ export class Migrations {
 
   /** False when another node was faster. */
   async #applyOne(source: MigrationSource, file: File): Promise<boolean> {
-    const schema = source.id.replaceAll("-", "_")
-    const text = file.text.replaceAll("{{app}}", quoted(this.#roles.app)).replaceAll("{{kernel}}", quoted(this.#roles.kernel)).replaceAll("{{schema}}", quoted(schema))
+    const schema = schemaOf(source.id)
     try {
+      const statements = await this.#statementsOf(source, file, schema)
       return await this.#pool.transaction(async ({ run }) => {
         await run("owner", sql.type(Nothing)`SELECT set_config('statement_timeout', '0', true)`)
         await run("owner", sql.type(Nothing)`SELECT pg_advisory_xact_lock(7265843150)`, unlimitedName)
-        await this.#prepare(run, schema)
+        await this.#prepare(run, schema, source.sandbox?.role ?? this.#roles.app)
         const { rows } = await run("owner", sql.type(Applied)`SELECT source, file, checksum FROM kernel.migrations WHERE source = ${source.id} AND file = ${file.name}`)
         this.#applied?.set(`${source.id}/${file.name}`, file.checksum)
         if (rows.length > 0) return false
-        // A file holds several statements, and the protocol takes one: the server runs the text, which reaches it as a value.
-        await run("owner", sql.type(Nothing)`SELECT set_config('plugboard.migration', ${text}, true)`)
-        await run("owner", sql.type(Nothing)`DO $run$ BEGIN EXECUTE current_setting('plugboard.migration'); END $run$`, unlimitedName)
+        for (const text of statements) {
+          await run("owner", sql.type(Nothing)`SELECT set_config('plugboard.migration', ${text}, true)`)
+          await run("owner", sql.type(Nothing)`DO $run$ BEGIN EXECUTE current_setting('plugboard.migration'); END $run$`, unlimitedName)
+        }
+        if (source.sandbox) await protectAll(run, schema, source.sandbox.role)
         await this.#check(run, schema, source)
         await run("owner", sql.type(Nothing)`INSERT INTO kernel.migrations (source, file, checksum) VALUES (${source.id}, ${file.name}, ${file.checksum})`)
         this.#log.info({ source: source.id, file: file.name }, "migration applied")
@@ -94,7 +102,17 @@ export class Migrations {
     }
   }
 
-  async #prepare(run: Run, schema: string): Promise<void> {
+  /** A file holds several statements, and the protocol takes one: the server runs each text, which reaches it as a value. A whole file will do, unless each of its statements was judged. */
+  async #statementsOf(source: MigrationSource, file: File, schema: string): Promise<readonly string[]> {
+    if (source.sandbox) {
+      return source.sandbox.gate(file.text, schema).catch((error: unknown) => {
+        throw fail("migration_failed", { source: source.id, file: file.name, reason: failureOf(error)?.params.reason ?? (error as Error).message }, { cause: error })
+      })
+    }
+    return [file.text.replaceAll("{{app}}", quoted(this.#roles.app)).replaceAll("{{kernel}}", quoted(this.#roles.kernel)).replaceAll("{{schema}}", quoted(schema))]
+  }
+
+  async #prepare(run: Run, schema: string, role: string): Promise<void> {
     const name = sql.identifier([schema])
     await run("owner", sql.type(Nothing)`CREATE SCHEMA IF NOT EXISTS ${name}`)
     if (schema === "kernel") {
@@ -106,12 +124,14 @@ export class Migrations {
         )`,
       )
     } else {
-      await run("owner", sql.type(Nothing)`GRANT USAGE ON SCHEMA ${name} TO ${sql.identifier([this.#roles.app])}`)
+      await run("owner", sql.type(Nothing)`GRANT USAGE ON SCHEMA ${name} TO ${sql.identifier([role])}`)
     }
   }
 
   /** Every table of the schema belongs to tenants, or is listed as global. A table that all tenants would share by mistake does not get in. */
   async #check(run: Run, schema: string, source: MigrationSource): Promise<void> {
+    const role = source.sandbox?.role ?? this.#roles.app
+    const condition = source.sandbox ? "(tenant_id = ( SELECT _sandbox.tenant() AS tenant))" : "(tenant_id = kernel.bound_tenant())"
     const { rows } = await run(
       "owner",
       sql.type(Lacking)`
@@ -127,12 +147,12 @@ export class Migrations {
             WHEN NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) THEN 'it has no column tenant_id'
             WHEN NOT enabled THEN 'row-level security is not enabled'
             WHEN NOT forced THEN 'row-level security is not forced'
-            WHEN NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = t.oid AND p.polname = 'tenant' AND pg_get_expr(p.polqual, p.polrelid) = '(tenant_id = kernel.bound_tenant())')
+            WHEN NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = t.oid AND p.polname = 'tenant' AND pg_get_expr(p.polqual, p.polrelid) = ${condition})
               THEN 'it has no policy for tenants'
             WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = 'tenant_id' AND NOT a.attnotnull) THEN 'its column tenant_id may be null'
             ELSE (
               SELECT 'its policy ' || p.polname || ' would show rows of other tenants' FROM pg_policy p
-              WHERE p.polrelid = t.oid AND p.polpermissive AND p.polname <> 'tenant' AND (0 = ANY(p.polroles) OR ${this.#roles.app}::regrole = ANY(p.polroles)) LIMIT 1
+              WHERE p.polrelid = t.oid AND p.polpermissive AND p.polname <> 'tenant' AND (0 = ANY(p.polroles) OR quote_ident(${role})::regrole = ANY(p.polroles)) LIMIT 1
             ) END AS reason
           FROM tables t
         )
@@ -147,6 +167,17 @@ export class Migrations {
       reason: `${table}: ${lacking.reason}. Call kernel.protect('${table}'), or list it in the manifest's globalTables`,
     })
   }
+}
+
+/** Tables that the migration of a sandboxed plugin may have made or changed. One without the column for tenants is left to the check, which says so. */
+async function protectAll(run: Run, schema: string, role: string): Promise<void> {
+  await run(
+    "owner",
+    sql.type(Nothing)`
+      SELECT _sandbox.protect(c.oid, ${role}) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = ${schema} AND c.relkind IN ('r', 'p')
+        AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND a.atttypid = 'uuid'::regtype AND NOT a.attisdropped)`,
+  )
 }
 
 function filesOf(folder: string): File[] {

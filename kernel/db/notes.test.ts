@@ -14,7 +14,7 @@ import { type Scratch, scratchDatabase } from "./scratch.ts"
 export const kernelSource = {
   id: "kernel",
   folder: kernelMigrations(),
-  globalTables: ["tenants", "members", "api_keys", "pairings", "plugins", "consents", "outbox", "migrations"],
+  globalTables: ["tenants", "members", "api_keys", "pairings", "plugins", "packages", "consents", "outbox", "migrations"],
 }
 export const Nothing = row(Type.Object({}))
 export const acme = callerOf("0193a5b0-7000-7000-8000-00000000000a")

@@ -12,12 +12,18 @@ import { FolderHeld, lockFolder } from "./embedded/lock.ts"
 import { startThread } from "./embedded/thread.ts"
 import { Migrations } from "./migrate.ts"
 import { Outbox, outboxQuery } from "./outbox.ts"
-import { openPool } from "./pool.ts"
+import { embeddedLimits } from "./plugin-limits.ts"
+import { openPool, type Result } from "./pool.ts"
+import { rawQuery } from "./raw-query.ts"
 import { ensureRoles } from "./roles.ts"
 import { serverConfig } from "./server.ts"
 import { Transactions } from "./transactions.ts"
 
-export type Enqueue = (job: CarriedJob, store: { executeSql(text: string, values?: readonly unknown[]): Promise<{ rows: unknown[] }> }) => Promise<void>
+/** Statements as the owner, for the job queue. */
+export interface JobStore {
+  executeSql(text: string, values?: readonly unknown[]): Promise<{ rows: unknown[] }>
+}
+export type Enqueue = (job: CarriedJob, store: JobStore) => Promise<void>
 
 export interface OpenOptions {
   config: Pick<GatewayConfig, "databaseUrl" | "dataDir" | "poolSize" | "statementTimeoutMs">
@@ -33,14 +39,14 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   const { config, log } = options
   const source = config.databaseUrl === undefined ? await openEmbedded(config, log) : openServer(config.databaseUrl, config)
   // Filled in before the first query that needs them: making them needs queries.
-  const roles: { -readonly [K in keyof Roles]: string } = { app: "", kernel: "" }
+  const roles: { -readonly [K in keyof Roles]: string } = { app: "", kernel: "", word: "" }
   const statements = { count: 0, last: "" }
   const onStatement = (text: string) => {
     statements.count += 1
     statements.last = text
   }
   const pool = await openPool({
-    driverFactory: clientDriver({ ...source.connection, roles, onStatement, statementTimeoutMs: config.statementTimeoutMs }),
+    driverFactory: clientDriver({ ...source.connection, roles, onStatement, statementTimeoutMs: config.statementTimeoutMs, pluginLimits: embeddedLimits }),
     size: source.poolSize,
     checkRows: options.checkRows,
   })
@@ -81,12 +87,16 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     return transactions.transaction(who, async (queries) => {
       const carried = new Carried()
       const value = await work(queries, carried)
-      await carried.writeAudit((query) => transactions.run(who, query))
-      if (outbox && carried.events.length > 0) await transactions.run(who, outboxQuery(node, carried.events))
-      for (const job of carried.jobs) await enqueue(job, { executeSql })
+      await writeCarried(carried, (query) => transactions.run(who, query), { executeSql })
       transactions.afterCommit(() => carried.events.forEach(deliver))
       return value
     })
+  }
+
+  async function writeCarried(carried: Carried, run: (query: Query<object>) => Promise<Result<object>>, store: JobStore): Promise<void> {
+    await carried.writeAudit(run)
+    if (outbox && carried.events.length > 0) await run(outboxQuery(node, carried.events))
+    for (const job of carried.jobs) await enqueue(job, store)
   }
 
   /** A text without values may hold several statements. */
@@ -152,6 +162,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     setEnqueuer(fn) {
       enqueue = fn
     },
+    inside: { pool, roles, migrations, onStatement, writeCarried, deliver },
     close,
   }
 }
@@ -199,9 +210,4 @@ function holdFolder(dataDir: string): () => void {
   } catch (error) {
     throw error instanceof FolderHeld ? new ConfigError(error.message) : error
   }
-}
-
-/** SQL that is text already: the job queue writes its own. */
-function rawQuery(text: string, values: readonly unknown[]): Query<Record<string, unknown>> {
-  return { ...sql.unsafe``, sql: text, values } as unknown as Query<Record<string, unknown>>
 }

@@ -29,6 +29,8 @@ export interface PoolOptions {
   size: number
   /** True: rows are checked against the schema of their query. For tests. */
   checkRows: boolean
+  /** A connection that nobody needed for so long is closed; undefined: it stays. Milliseconds. */
+  idleMs?: number
 }
 
 /** Text of a query to the name under which the server keeps its plan. Texts with parts of their own (lists of columns) are few; past the limit a text goes unnamed. */
@@ -56,7 +58,7 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
     connectionRetryLimit: 0,
     queryRetryLimit: 0,
     transactionRetryLimit: 0,
-    idleTimeout: "DISABLE_TIMEOUT",
+    idleTimeout: options.idleMs ?? "DISABLE_TIMEOUT",
     gracefulTerminationTimeout: 1_000,
     // Who is bound is known for each connection; forgetting it would cost a round trip per query.
     resetConnection: async () => undefined,

@@ -11,7 +11,7 @@ const State = row(Type.Object({ id: Type.String(), ready: Type.Boolean(), mighty
  * The two roles that queries run as: neither superuser, nor owner, nor past row-level security. They are made when they are absent.
  * Roles belong to the whole server, so their names carry the id of the database; a copy of a database keeps the names that its policies were made for.
  */
-export async function ensureRoles(pool: Pool): Promise<Roles> {
+export async function ensureRoles(pool: Pool): Promise<Pick<Roles, "app" | "kernel">> {
   const { rows } = await pool.run(
     "owner",
     sql.type(State)`

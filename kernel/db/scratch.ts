@@ -27,7 +27,8 @@ export async function scratchDatabase(): Promise<Scratch> {
       const [found] = await once<{ oid: number }>(server, `SELECT oid FROM pg_database WHERE datname = '${name}'`)
       await once(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
       // Roles belong to the whole server and would stay behind.
-      if (found) await once(server, `DROP ROLE IF EXISTS plugboard_${found.oid}_app, plugboard_${found.oid}_kernel`)
+      const roles = found ? await once<{ name: string }>(server, `SELECT quote_ident(rolname) AS name FROM pg_roles WHERE rolname LIKE 'plugboard\\_${found.oid}\\_%'`) : []
+      if (roles.length > 0) await once(server, `DROP ROLE ${roles.map(({ name }) => name).join(", ")}`)
       removeFolder()
     },
   }

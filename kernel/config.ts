@@ -34,6 +34,9 @@ export const ConfigFile = Type.Object(
         Strict,
       ),
     ),
+    sandbox: Type.Optional(
+      Type.Object({ memoryMiB: Type.Optional(Type.Integer({ minimum: 64, maximum: 8_192, description: "Memory of the process of one plugin that is not bundled." })) }, Strict),
+    ),
     database: Type.Optional(
       Type.Object(
         {
@@ -67,6 +70,8 @@ export interface GatewayConfig {
   allowPrivateHosts: readonly string[]
   poolSize: number
   statementTimeoutMs: number
+  /** MiB that the process of one plugin may hold. */
+  sandboxMemoryMiB: number
   /** Sections of the file, by plugin id; checked against each plugin's own schema at activation. */
   plugins: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   env: Readonly<Record<string, string | undefined>>
@@ -105,6 +110,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, ov
     allowPrivateHosts: file.network?.allowPrivateHosts ?? [],
     poolSize: file.database?.poolSize ?? 10,
     statementTimeoutMs: file.database?.statementTimeoutMs ?? 15_000,
+    sandboxMemoryMiB: file.sandbox?.memoryMiB ?? 256,
     plugins: file.plugins ?? {},
     env,
   }

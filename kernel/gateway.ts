@@ -23,12 +23,15 @@ import { type Crossing, Services, sameProcess } from "./plugins/services.ts"
 import { loadTexts } from "./plugins/texts.ts"
 import type { RegistrySource } from "./registry.ts"
 import { createRpc } from "./rpc/create.ts"
+import type { SandboxRooms } from "./sandbox/candidate.ts"
 import { createSecrets } from "./secrets.ts"
 import { version } from "./version.ts"
 
 export interface GatewayOptions {
   /** Plugins besides the bundled ones. */
   extra?: readonly Candidate[]
+  /** Folders of plugins in development, each in a process of its own, with all that their manifests ask for. */
+  sandboxed?: readonly string[]
   /** False: none of the bundled plugins. */
   bundled?: boolean
   /** Where log lines go; stdout when left out. */
@@ -73,8 +76,10 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       kernelTexts: loadTexts(import.meta.dirname),
       kernelServices: [Keys, Tenants, Gateway],
       cross: options.cross ?? sameProcess,
-      migrate: async ({ manifest, migrations }) => {
-        if (migrations) await db.migrate({ id: manifest.id, folder: migrations, globalTables: manifest.globalTables ?? [] })
+      migrate: async (candidate) => {
+        const { manifest, migrations, origin } = candidate
+        if (migrations && origin === "bundled") await db.migrate({ id: manifest.id, folder: migrations, globalTables: manifest.globalTables ?? [] })
+        else if (migrations) await (await import("./sandbox/db/migrate.ts")).migratePlugin({ db }, candidate)
       },
       rooms: {
         log,
@@ -122,8 +127,18 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       },
       connections: async (caller: Caller) => rpc.connections().filter((connection) => connection.tenantId === caller.tenantId),
     })
+    const sandbox: SandboxRooms = {
+      db,
+      config,
+      log,
+      eachTenant,
+      hasService: (service, version) => services.has({ service, version }),
+      onChange: (listener) => manager.onChange(listener),
+      isOff: manager.isOff,
+    }
+    const folders = await Promise.all((options.sandboxed ?? []).map(async (folder) => (await import("./sandbox/folder.ts")).folderCandidate(folder, sandbox)))
     await manager.converge({
-      candidates: [...(await candidates), ...(options.extra ?? [])],
+      candidates: [...(await candidates), ...(options.extra ?? []), ...folders],
       config: config.plugins,
       offReason: (id) => (config.plugins[id]?.enabled === false ? `plugins.${id}.enabled is false in the configuration` : undefined),
       offFor: () => new Set(),

@@ -36,5 +36,5 @@ export interface Registry {
 /** Where the rooms read the present picture. `onChange` is called with each new one. */
 export interface RegistrySource {
   readonly current: Registry
-  onChange(listener: (registry: Registry) => void): void
+  onChange(listener: (registry: Registry) => void): () => void
 }

@@ -26,6 +26,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const gateway = await startGateway(config, {
     bundled: options.bundled,
     extra: (options.plugins ?? []).map((given) => ("plugin" in given ? givenPlugin(given.plugin as Plugin, given.folder) : givenPlugin(given as Plugin))),
+    sandboxed: options.sandboxed,
     write: (line) => logs.push(line),
     cross: options.clone ? (value) => structuredClone(value) : undefined,
     checkRows: true,

@@ -42,7 +42,10 @@ export async function scratchHttp(routes: Routes, changes: Partial<HttpRooms> & 
   const listeners: ((registry: Registry) => void)[] = []
   const source = {
     current: registryOf(routes),
-    onChange: (listener: (registry: Registry) => void) => void listeners.push(listener),
+    onChange: (listener: (registry: Registry) => void) => {
+      listeners.push(listener)
+      return () => undefined
+    },
   }
   const auth: Auth = {
     async resolve(credentials) {

@@ -14,7 +14,7 @@ export interface ActivePlugin extends Owner {
   /** Its settings as they were given; another text means another activation. */
   readonly settings: string
   readonly texts: Texts
-  readonly parts: Life & Partial<Record<"routes" | "rpc" | "hooks" | "jobs", Record<string, Handler>>>
+  readonly parts: Life & { condition?: () => Misfit | null } & Partial<Record<"routes" | "rpc" | "hooks" | "jobs", Record<string, Handler>>>
   /** Ends what its host has begun in its name: subscriptions. */
   readonly undo: readonly (() => void)[]
 }

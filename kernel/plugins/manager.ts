@@ -54,7 +54,7 @@ const nobody: ReadonlySet<string> = new Set()
 export class PluginManager implements RegistrySource {
   readonly #options: ManagerOptions
   readonly #states = new Map<string, PluginState>()
-  readonly #listeners: ((registry: Registry) => void)[] = []
+  readonly #listeners = new Set<(registry: Registry) => void>()
   readonly #retiring = new Set<Promise<void>>()
   #active: readonly ActivePlugin[] = []
   #offFor: (id: string) => ReadonlySet<string> = () => nobody
@@ -70,11 +70,19 @@ export class PluginManager implements RegistrySource {
   }
 
   get states(): PluginState[] {
-    return [...this.#states.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+    return [...this.#states.values()].map((state) => this.#withCondition(state)).sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
-  onChange(listener: (registry: Registry) => void): void {
-    this.#listeners.push(listener)
+  /** One that runs in a process of its own may have given up since it came up. */
+  #withCondition(state: PluginState): PluginState {
+    const condition = state.state === "active" ? this.#active.find(({ id }) => id === state.id)?.parts.condition?.() : undefined
+    return condition ? { ...state, state: "failed", reason: condition.reason, remedy: condition.remedy } : state
+  }
+
+  /** Returns the way to leave. */
+  onChange(listener: (registry: Registry) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   readonly isOff = (plugin: string, tenantId: string): boolean => this.#offFor(plugin).has(tenantId)

@@ -69,7 +69,7 @@ export async function scratchRpc(
     config: { allowedOrigins: [], token: "on" },
     log: createLog({ level: "info", redactor: new Redactor(), write: (line) => logs.push(line) }),
     auth: { ...keysOnly, onKeyRevoked: (listener) => revoked.push(listener), ...auth },
-    registry: { current, onChange: () => undefined },
+    registry: { current, onChange: () => () => undefined },
     bus,
     authorized: async () => undefined,
     stopping: new AbortController().signal,

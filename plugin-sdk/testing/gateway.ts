@@ -7,6 +7,8 @@ import type { RpcClient } from "./rpc-client.ts"
 export interface TestGatewayOptions {
   /** Plugins besides the bundled ones. With a folder: its `texts/` and `migrations/<id>/` are used. */
   plugins?: readonly (Plugin | { plugin: Plugin; folder: string })[]
+  /** Folders of plugins, each run in a process of its own as an installed one is, with all that its manifest asks for granted. */
+  sandboxed?: readonly string[]
   /** False: none of the bundled plugins. */
   bundled?: boolean
   /** What would stand in `plugboard.config.json`. */

@@ -1,0 +1,138 @@
+import {
+  type BytesAnswer,
+  type Caller,
+  type Delta,
+  type HookContext,
+  type HookName,
+  hookDefinitions,
+  type JobRun,
+  type Manifest,
+  type RouteDecl,
+  type RouteRequest,
+  type RpcCall,
+  type SseAnswer,
+} from "@plugboard/sdk"
+import { fail } from "../failures.ts"
+import type { ActivePlugin } from "../plugins/active.ts"
+import { inBatches } from "./batches.ts"
+import type { RpcAnswer, TapAnswer } from "./contract.ts"
+import type { Instance } from "./instance.ts"
+
+/** Longest answer of a handler that says nothing of its own, in ms. */
+const usualLimitMs = 30_000
+const jobLimitMs = 300_000
+
+/** Calls under way whose process may still say something about them. */
+export class OpenCalls {
+  readonly #open = new Map<number, RpcCall>()
+  #last = 0
+
+  add(call: RpcCall): number {
+    this.#open.set(++this.#last, call)
+    return this.#last
+  }
+
+  remove(id: number): void {
+    this.#open.delete(id)
+  }
+
+  /** An event to the socket of a call. */
+  emit([id, event, payload]: readonly unknown[]): void {
+    this.#open.get(id as number)?.emit(event as string, payload as object)
+  }
+}
+
+/** A handler for each thing that the manifest declares, whose work the plugin's process does. */
+export function partsOf(manifest: Manifest, instance: Instance, calls: OpenCalls): ActivePlugin["parts"] {
+  return {
+    routes: mapped(manifest.routes, (name, decl) => routeHandler(instance, name, decl)),
+    rpc: mapped(manifest.rpc, (name, decl) => rpcHandler(instance, calls, name, decl.limits?.timeoutMs ?? usualLimitMs)),
+    hooks: mapped(manifest.hooks, (name) => tap(instance, name as HookName)),
+    jobs: mapped(manifest.jobs, (name, decl) => async (data: object, { caller, signal }: JobRun) => {
+      await instance.call("job", (lent) => [name, data, lent], { caller, signal, limitMs: decl.timeoutSeconds ? decl.timeoutSeconds * 1_000 : jobLimitMs })
+    }),
+    stop: () => instance.stop(),
+  } as ActivePlugin["parts"]
+}
+
+function mapped<D>(declared: Readonly<Record<string, D>> | undefined, make: (name: string, decl: D) => unknown): Record<string, never> {
+  return Object.fromEntries(Object.entries(declared ?? {}).map(([name, decl]) => [name, make(name, decl)])) as Record<string, never>
+}
+
+function routeHandler(instance: Instance, name: string, decl: RouteDecl) {
+  return async function callRoute({ params, query, body, headers, caller, signal }: RouteRequest<RouteDecl>): Promise<unknown> {
+    const answer = await instance.call("route", (lent) => [name, { params, query, body, headers, caller: lent }], {
+      caller,
+      signal,
+      limitMs: decl.limits?.timeoutMs ?? usualLimitMs,
+      keep(answer) {
+        const sse = answer as SseAnswer
+        return sse?.answer === "sse" ? { source: sse.frames, wrap: (frames) => ({ ...sse, frames }) } : undefined
+      },
+    })
+    const bytes = answer as BytesAnswer
+    // A path would be read by the gateway, with the gateway's rights.
+    if (bytes?.answer === "bytes" && !(bytes.content instanceof Uint8Array))
+      throw fail("not_granted", { plugin: "of this route", what: "files of the gateway; it answers with the bytes themselves" })
+    return answer
+  }
+}
+
+function rpcHandler(instance: Instance, calls: OpenCalls, name: string, limitMs: number) {
+  return async function callMethod(params: unknown, call: RpcCall): Promise<unknown> {
+    const id = calls.add(call)
+    let kept = false
+    try {
+      const facts = { connectionId: call.connectionId, cliProfile: call.cliProfile, call: id }
+      const { result, after } = (await instance.call("rpc", (lent) => [name, params, { ...facts, caller: lent }], {
+        caller: call.caller,
+        signal: call.closed,
+        limitMs,
+      })) as RpcAnswer
+      if (after) {
+        kept = true
+        call.after(async () => {
+          try {
+            await instance.call("after", () => [id], { caller: call.caller, signal: call.closed, limitMs: jobLimitMs })
+          } finally {
+            calls.remove(id)
+          }
+        })
+      }
+      return result
+    } finally {
+      if (!kept) calls.remove(id)
+    }
+  }
+}
+
+function tap(instance: Instance, name: HookName) {
+  if (hookDefinitions[name].kind === "transform") return streamTap(instance, name)
+  return async function callTap(value: unknown, { caller, signal }: HookContext): Promise<unknown> {
+    const answer = (await instance.call("hook", (lent) => [name, value, lent], { caller, signal })) as TapAnswer
+    return "same" in answer ? value : answer.value
+  }
+}
+
+/** A stream crosses in batches: a frame for each delta would cost more than the delta. Where the tap gives its stream back untouched, ours goes on. */
+function streamTap(instance: Instance, name: HookName) {
+  return async function* callStreamTap(source: AsyncIterable<readonly Delta[]>, { caller, signal }: HookContext): AsyncIterable<unknown> {
+    const batches = inBatches(source)
+    const answer = await instance.call("hook", (lent) => [name, batches, lent], {
+      caller,
+      signal,
+      keep(answer) {
+        const { value } = answer as { value?: AsyncIterable<unknown> }
+        return value ? { source: value, wrap: (stream) => stream } : undefined
+      },
+    })
+    if (typeof answer === "object" && answer !== null && "same" in answer) yield* batches
+    else yield* answer as AsyncIterable<unknown>
+  }
+}
+
+/** The caller of a method that comes from another plugin stands first among its arguments. */
+export function callerIn(args: readonly unknown[]): Caller | undefined {
+  const found = args.find((arg) => typeof arg === "object" && arg !== null && ("tenantId" in arg || "caller" in arg)) as (Caller & { caller?: Caller }) | undefined
+  return found?.caller ?? found
+}

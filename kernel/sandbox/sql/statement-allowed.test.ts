@@ -36,7 +36,7 @@ const allowed: readonly (readonly [text: string, since?: number])[] = [
   ["TABLE notes.notes"],
   ["VALUES (1, 'a'), ($1::int, $2)"],
   ["SELECT DISTINCT ON (kind) kind, key FROM notes.notes ORDER BY kind, stars DESC"],
-  ["SELECT key FROM notes.notes WHERE body LIKE $1 || '%' ESCAPE '!' AND key !~* 'x' OR body SIMILAR TO '%(a|b)%'"],
+  ["SELECT key FROM notes.notes WHERE body LIKE $1 || '%' ESCAPE '\\' AND key !~* 'x' OR body SIMILAR TO '%(a|b)%'"],
   ["SELECT key FROM notes.notes WHERE stars BETWEEN 1 AND 5 AND stars NOT BETWEEN SYMMETRIC 9 AND 7 AND key IN ('a', 'b') AND id = ANY($1::bigint[])"],
   ["SELECT key FROM notes.notes WHERE body IS DISTINCT FROM $1 AND (stars = 0) IS NOT TRUE AND body IS NOT NULL AND NOT (tags @> ARRAY['x'])"],
   ["SELECT CASE WHEN stars > 3 THEN 'many' WHEN stars = 0 THEN 'none' ELSE 'some' END, coalesce(body, ''), nullif(stars, 0), greatest(stars, 1), least(stars, 5) FROM notes.notes"],

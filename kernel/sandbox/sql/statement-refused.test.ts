@@ -1,21 +1,18 @@
-import { match, ok, rejects } from "node:assert/strict"
+import { ok, rejects } from "node:assert/strict"
 import { failureOf } from "@plugboard/sdk"
+import { describeRefusals, type Refusals } from "./refusals.test.ts"
 import { gateStatement } from "./statement.ts"
 
 const several = /several statements/
 const verb = /may not be run; only SELECT, INSERT, UPDATE, DELETE and MERGE may/
 const foreign = /outside the plugin's own schema/
 const bare = /named without its schema; write notes\./
-const call = /^the function \w+ is not on the list/
-const otherCall = /belongs to another schema/
 const type = /^the type .* is not on the list/
-const asCall = /could be a call of a function/
 const column = /^the system column/
 const syntax = /syntax error|unterminated/
 const unlisted = /is not on the list of what may be used/
 
-/** By what is tried: the texts, and how the refusal begins to explain itself. */
-const refused: Readonly<Record<string, readonly (readonly [text: string, reason: RegExp])[]>> = {
+const refused: Refusals = {
   "several statements in one text": [
     ["SELECT 1; DROP TABLE kernel.api_keys", several],
     ["SELECT 1; SELECT 2", several],
@@ -23,6 +20,8 @@ const refused: Readonly<Record<string, readonly (readonly [text: string, reason:
     ["SELECT 1 /* ; */; SET ROLE postgres", several],
     ["SELECT $$;$$; SELECT $x$ $$ $x$; COMMIT", several],
     ["SELECT '\\'; DROP TABLE kernel.tenants; --'", several],
+    ["SELECT '\\' || (SELECT key_hash FROM kernel.api_keys) --'", several],
+    ["SELECT E'\\' || \\' (SELECT 1)'", several],
     ["", /no statement/],
     [" ;; -- SELECT 1", /no statement/],
     ["SELECT 1\0; DROP TABLE kernel.tenants", /NUL/],
@@ -148,114 +147,6 @@ const refused: Readonly<Record<string, readonly (readonly [text: string, reason:
     ["INSERT INTO notes.notes (key) VALUES ('a') ON CONFLICT (key) DO UPDATE SET tenant_id = excluded.tenant_id", /stays with its tenant/],
     ["MERGE INTO notes.notes n USING notes.links l ON true WHEN MATCHED THEN UPDATE SET tenant_id = l.tenant_id", /stays with its tenant/],
   ],
-  "functions that do more than compute": [
-    ["SELECT set_config('role', 'postgres', true)", call],
-    ["SELECT pg_catalog.set_config('role', 'postgres', true)", call],
-    ["SELECT \"set_config\"('role', 'postgres', true)", call],
-    ["SELECT U&\"set\\005Fconfig\"('role', 'postgres', true)", call],
-    ["SELECT PG_SLEEP(10)", call],
-    ["VALUES (pg_sleep(1))", call],
-    ["SELECT current_setting('plugboard.tenant')", call],
-    ["SELECT pg_read_file('/etc/passwd')", call],
-    ["SELECT * FROM pg_ls_dir('/') AS t(f)", call],
-    ["SELECT pg_stat_file('/etc/passwd')", call],
-    ["SELECT lo_import('/etc/passwd')", call],
-    ["SELECT lo_export(1, '/tmp/x')", call],
-    ["SELECT pg_advisory_lock(1)", call],
-    ["SELECT pg_try_advisory_xact_lock(1)", call],
-    ["SELECT pg_terminate_backend(1)", call],
-    ["SELECT pg_cancel_backend(1)", call],
-    ["SELECT pg_reload_conf()", call],
-    ["SELECT pg_notify('x', 'y')", call],
-    ["SELECT pg_get_viewdef(1)", call],
-    ["SELECT query_to_xml('SELECT * FROM kernel.api_keys', true, false, '')", call],
-    ["SELECT table_to_xml('kernel.api_keys', true, false, '')", call],
-    ["SELECT database_to_xml(true, true, '')", call],
-    ["SELECT * FROM ts_stat('SELECT to_tsvector(key_hash) FROM kernel.api_keys')", call],
-    ["SELECT ts_rewrite('a'::tsquery, 'SELECT * FROM kernel.api_keys')", call],
-    ["SELECT dblink('host=evil.example', 'SELECT 1')", call],
-    ["SELECT * FROM dblink('x', 'y') AS t(a int)", call],
-    ["SELECT version()", call],
-    ["SELECT current_database()", call],
-    ["SELECT current_schemas(true)", call],
-    ["SELECT inet_server_addr()", call],
-    ["SELECT has_table_privilege('kernel.api_keys', 'SELECT')", call],
-    ["SELECT txid_current()", call],
-    ["SELECT pg_current_xact_id()", call],
-    ["SELECT nextval('notes.notes_id_seq')", /identity column/],
-    ["SELECT setval('notes.notes_id_seq', 1)", /identity column/],
-    ["SELECT lastval()", /RETURNING/],
-    ["SELECT setseed(0)", call],
-    ["SELECT to_regclass('kernel.api_keys')", call],
-    ["SELECT regclass('kernel.api_keys')", call],
-    ["SELECT obj_description(1)", call],
-    ["SELECT format_type(1, 2)", call],
-    ["SELECT currtid2('pg_authid', '(0,1)')", call],
-    ["SELECT row_security_active('kernel.api_keys')", call],
-    ["SELECT jsonb_populate_record(NULL::notes.notes, $1)", /jsonb_to_record/],
-    ["SELECT kernel.bound_tenant()", otherCall],
-    ["SELECT kernel.protect('notes.notes')", otherCall],
-    ["SELECT notes.f()", otherCall],
-    ["SELECT public.similarity('a', 'b')", otherCall],
-    ["SELECT postgres.pg_catalog.lower('a')", otherCall],
-    ["SELECT COLLATION FOR (key) FROM notes.notes", call],
-    ["SELECT SYSTEM_USER", call],
-    ["SELECT CURRENT_USER", /tells about the gateway/],
-    ["SELECT SESSION_USER", /tells about the gateway/],
-    ["SELECT USER, CURRENT_ROLE", /tells about the gateway/],
-    ["SELECT CURRENT_CATALOG", /tells about the gateway/],
-    ["SELECT * FROM CURRENT_SCHEMA AS t(a)", /tells about the gateway/],
-    ["SELECT id FROM notes.notes ORDER BY pg_sleep(1)", call],
-    ["SELECT sum(stars) OVER (ORDER BY pg_sleep(1)) FROM notes.notes", call],
-    ["SELECT sum(stars) FILTER (WHERE pg_sleep(1) IS NULL) FROM notes.notes", call],
-    ["SELECT array_agg(key ORDER BY pg_sleep(1)) FROM notes.notes", call],
-    ["INSERT INTO notes.notes (key) VALUES ('a') ON CONFLICT (lower(pg_read_file(key))) DO NOTHING", call],
-    ["INSERT INTO notes.notes (key) VALUES ('a') ON CONFLICT (key) DO UPDATE SET body = pg_read_file('x')", call],
-    ["INSERT INTO notes.notes (key) VALUES (pg_read_file('x'))", call],
-    ["DELETE FROM notes.notes RETURNING pg_sleep(1)", call],
-    ["UPDATE notes.notes SET stars = DEFAULT WHERE pg_sleep(1) IS NULL", call],
-    ["MERGE INTO notes.notes n USING notes.links l ON pg_sleep(1) IS NULL WHEN MATCHED THEN DELETE", call],
-    ["SELECT 1 LIMIT length(pg_read_file('x'))", call],
-    ["SELECT * FROM notes.notes TABLESAMPLE system (pg_sleep(1)::text::int)", call],
-    ["SELECT make_interval(days => pg_backend_pid())", call],
-    ["SELECT concat(VARIADIC ARRAY[pg_read_file('x')])", call],
-    ["SELECT JSON_VALUE($1::jsonb, '$.a' DEFAULT pg_read_file('x') ON EMPTY)", call],
-  ],
-  "calls that are written like columns": [
-    ["SELECT (0.1::float8).pg_sleep", asCall],
-    ["SELECT ('/etc/passwd'::text).pg_read_file", asCall],
-    ["SELECT ('kernel.api_keys'::text).regclass", asCall],
-    ["SELECT (SELECT '/etc/passwd'::text).pg_read_file", asCall],
-    ["SELECT (SELECT n FROM notes.notes n).*", asCall],
-    ["SELECT (n).key FROM notes.notes n", asCall],
-    ["SELECT t.pg_sleep FROM unnest(ARRAY[0.1::float8]) AS t", asCall],
-    ["SELECT t.regclass FROM unnest(ARRAY['kernel.api_keys'::text]) AS t(name)", asCall],
-    ["SELECT lo_import.lo_import FROM json_array_elements_text('[\"/etc/passwd\"]') AS lo_import", asCall],
-    ["SELECT lo_import.lo_import FROM unnest(ARRAY['/etc/passwd']) AS lo_import(name)", asCall],
-    ["SELECT unnest.lo_import FROM unnest(ARRAY['/etc/passwd'])", asCall],
-    ["SELECT t.lo_import FROM notes.notes n, LATERAL unnest(n.tags) t(tag)", asCall],
-    ["SELECT t.lo_import FROM unnest(ARRAY['/etc/passwd']) AS t(a), (SELECT 1 FROM unnest(ARRAY[1]) AS t(lo_import)) s", asCall],
-    ["DELETE FROM notes.notes USING unnest(ARRAY['/etc/passwd']) AS t(a) WHERE t.lo_import = 1", asCall],
-    ["SELECT t.lo_import FROM CAST('/etc/passwd' AS text) AS t(a)", asCall],
-    ["SELECT * FROM coalesce('a')", /needs a name/],
-    ["SELECT n.pg_typeof FROM notes.notes n", asCall],
-    ["UPDATE notes.notes SET data.lo_import = 1", asCall],
-    ["INSERT INTO notes.notes (data.lo_import) VALUES (1)", asCall],
-  ],
-  "rows and texts out of nothing": [
-    ["SELECT * FROM generate_series(1, 1000000000) AS n", /generate_series needs/],
-    ["SELECT generate_series(1, $1)", /generate_series needs/],
-    ["SELECT generate_series(1, 10, 0)", /generate_series needs/],
-    ["SELECT generate_series(1, 10, $1)", /generate_series needs/],
-    ["SELECT generate_series(-2000000000, least($1, 2000000000))", /generate_series needs/],
-    ["SELECT generate_series(1, greatest(1, $1))", /generate_series needs/],
-    ["SELECT generate_series(now(), now() + interval '9 years', '1 second')", /generate_series needs/],
-    ["SELECT generate_series(1, 9999999999)", /generate_series needs/],
-    ["SELECT repeat('x', 1000000000)", /repeat needs/],
-    ["SELECT lpad('x', $1)", /lpad needs/],
-    ["SELECT rpad('x', stars) FROM notes.notes", /rpad needs/],
-    ["SELECT array_fill(0, ARRAY[100000000])", call],
-  ],
   "types, operators and other names": [
     ["SELECT 'kernel.api_keys'::regclass", type],
     ["SELECT CAST($1 AS regrole)", type],
@@ -309,19 +200,7 @@ const refused: Readonly<Record<string, readonly (readonly [text: string, reason:
 describe("statements that a sandboxed plugin may not run", () => {
   it("are at least 120", () => ok(Object.values(refused).flat().length >= 120))
 
-  for (const [what, texts] of Object.entries(refused)) {
-    describe(what, () => {
-      for (const [text, reason] of texts) {
-        it(`are refused, with the reason: ${text}`, () =>
-          rejects(gateStatement(text, "notes"), (error) => {
-            const failure = failureOf(error)
-            match(String(failure?.name), /^kernel\.sql_refused$/)
-            match(String(failure?.params.reason), reason)
-            return true
-          }))
-      }
-    })
-  }
+  describeRefusals(refused, (text) => gateStatement(text, "notes"))
 
   it("include all texts for a schema that no plugin has", async () => {
     for (const schema of ["kernel", "public", "pg_catalog", "pg_x", "information_schema", "pgboss", "a.b", "", 'x"y']) {

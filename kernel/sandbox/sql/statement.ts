@@ -14,7 +14,7 @@ const known = new LRUCache<string, Promise<GatedStatement>>({ max: 2_000, maxSiz
 
 /**
  * The statement in `text` for a sandboxed plugin whose tables are in `schema`; rejects with `kernel.sql_refused` when it may not run. Verdicts are kept by text, refusals too.
- * Strings are read as PostgreSQL does with `standard_conforming_strings` on: connections of plugins must have it so. How much memory and time a statement takes is for the database to limit.
+ * Strings are read as PostgreSQL does with `standard_conforming_strings` on, which the driver sees to. How much memory and time a statement takes is for the database to limit.
  * @example const { text } = await gateStatement("TABLE glossary.terms;", "glossary") // TABLE glossary.terms
  */
 export function gateStatement(text: string, schema: string): Promise<GatedStatement> {

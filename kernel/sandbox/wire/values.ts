@@ -151,6 +151,6 @@ function viewOf([offset, length, kind]: [number, number, string], bytes: Uint8Ar
   if (!View || !Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0 || offset + length > bytes.length)
     throw new Error("a frame's bytes do not fit its text")
   // A copy: the frame's buffer is shared with its neighbours, and a view of floats must be aligned.
-  const copy = bytes.slice(offset, offset + length)
+  const copy = Uint8Array.from(bytes.subarray(offset, offset + length))
   return new View(copy.buffer, 0, length / View.BYTES_PER_ELEMENT)
 }

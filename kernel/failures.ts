@@ -41,6 +41,18 @@ export const kernelErrors = {
   plugin_failed: { kind: "UNAVAILABLE" },
   plugin_timeout: { kind: "AGENT_TIMEOUT" },
   database_paused: { kind: "UNAVAILABLE" },
+  unknown_plugin: { kind: "NOT_FOUND" },
+  plugin_for_owners: { kind: "FORBIDDEN" },
+  plugin_essential: { kind: "FAILED_PRECONDITION" },
+  plugin_locked: { kind: "FAILED_PRECONDITION" },
+  plugin_bundled: { kind: "FAILED_PRECONDITION" },
+  plugin_id_taken: { kind: "ALREADY_EXISTS" },
+  plugin_package: { kind: "INVALID_REQUEST" },
+  plugin_not_waiting: { kind: "FAILED_PRECONDITION" },
+  plugin_replaced: { kind: "FAILED_PRECONDITION" },
+  plugin_no_previous: { kind: "FAILED_PRECONDITION" },
+  plugin_settings: { kind: "INVALID_REQUEST" },
+  plugin_secret_absent: { kind: "INVALID_REQUEST" },
 } as const satisfies Record<string, ErrorDecl>
 export type KernelError = keyof typeof kernelErrors
 

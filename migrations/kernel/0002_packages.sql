@@ -17,6 +17,7 @@ ALTER TABLE kernel.plugins
   ADD COLUMN origin text NOT NULL DEFAULT 'bundled' CHECK (origin IN ('bundled', 'package')),
   ADD COLUMN package_hash text REFERENCES kernel.packages,
   ADD COLUMN previous_hash text REFERENCES kernel.packages,
+  ADD COLUMN proven boolean NOT NULL DEFAULT false, -- a node has run what package_hash is
   ADD CHECK ((origin = 'package') = (package_hash IS NOT NULL));
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON kernel.packages TO {{kernel}};

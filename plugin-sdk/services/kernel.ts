@@ -64,7 +64,7 @@ export interface PluginState {
   version: string
   /** `bundled`: in the gateway's process. `package`: in a process of its own. */
   origin: "bundled" | "package"
-  state: "active" | "disabled" | "failed"
+  state: "active" | "disabled" | "waiting" | "failed"
   reason?: string
   remedy?: string
   /** A newer version that did not come up, while this one goes on. */

@@ -1,4 +1,15 @@
 export type { Answer, TestClient } from "./client.ts"
 export { type RegistryPicture, type StartedGateway, type TestGateway, type TestGatewayOptions, testGateway } from "./gateway.ts"
+export {
+  type HookCase,
+  type HookConformanceOptions,
+  type HookExpected,
+  type HookGiven,
+  hookConformance,
+  type StartedHook,
+  startHook,
+} from "./hook-conformance.ts"
 export { type ProviderConformanceOptions, providerConformance, startProviderType } from "./provider-conformance.ts"
 export { type EventFrame, openRpc, type ResponseFrame, type RpcClient } from "./rpc-client.ts"
+export type { GivenPlugin } from "./suite.ts"
+export { type StartedTool, startTool, type ToolConformanceOptions, toolConformance } from "./tool-conformance.ts"

@@ -2,9 +2,10 @@ import { deepEqual, equal, ok } from "node:assert/strict"
 import { type FailureData, failureOf } from "../errors.ts"
 import type { PointUsers } from "../host.ts"
 import { defineManifest } from "../manifest.ts"
-import { definePlugin, type Plugin } from "../plugin.ts"
+import { definePlugin } from "../plugin.ts"
 import { type Delta, type LlmRequest, type ProviderConnection, type ProviderErrorName, type ProviderType, ProviderTypes } from "../points/provider.ts"
 import { type TestGateway, testGateway } from "./gateway.ts"
+import { type GivenPlugin, suiteGlobals } from "./suite.ts"
 
 type Call = Omit<LlmRequest, "stream">
 /** A connection and a request; what is left out is that of the suite. */
@@ -13,17 +14,9 @@ interface Case {
   request?: Partial<Call>
 }
 
-/** mocha's globals, as far as they are needed: other runners have the same. */
-interface SuiteGlobals {
-  describe(title: string, suite: () => void): void
-  it(title: string, test: () => void | Promise<void>): void
-  before(work: () => Promise<void>): void
-  after(work: () => Promise<void>): void
-}
-
 export interface ProviderConformanceOptions {
   /** The plugin that contributes the type, as `testGateway` takes it. */
-  plugin: Plugin | { plugin: Plugin; folder: string }
+  plugin: GivenPlugin
   type: string
   /** Where the provider of the tests listens. Called once, before the first test. */
   connection(): ProviderConnection | Promise<ProviderConnection>
@@ -44,7 +37,7 @@ export interface ProviderConformanceOptions {
  * Needs the package `plugboard` beside `@plugboard/sdk`, and a provider (or one that a test made up) that answers.
  */
 export function providerConformance(options: ProviderConformanceOptions): void {
-  const { describe, it, before, after } = globalThis as unknown as SuiteGlobals
+  const { describe, it, before, after } = suiteGlobals()
   describe(`provider type ${options.type}`, () => {
     let gateway: TestGateway
     let type: ProviderType

@@ -68,11 +68,11 @@ describe("the packed packages in an empty folder", function () {
        import { Type } from "typebox"
        const manifest = defineManifest({
          id: "glossary", version: "1.0.0", sdk: "^1.0.0",
-         routes: { list: { method: "GET", path: "/v1/glossary", role: "viewer", summary: "List terms", reply: Type.Object({ terms: Type.Array(Type.String()) }) } },
+         routes: { list: { method: "GET", path: "/v1/x/glossary/terms", role: "viewer", summary: "List terms", reply: Type.Object({ terms: Type.Array(Type.String()) }) } },
        })
        const glossary = definePlugin(manifest, () => ({ routes: { list: async () => ({ terms: ["SLA"] }) } }))
        const gateway = await testGateway({ plugins: [glossary] })
-       const { status, body } = await gateway.as("viewer").get("/v1/glossary")
+       const { status, body } = await gateway.as("viewer").get("/v1/x/glossary/terms")
        await gateway.close()
        equal(status, 200)
        console.log(body.terms.join())`,
@@ -90,7 +90,7 @@ describe("the packed packages in an empty folder", function () {
        import { Type } from "typebox"
        const manifest = defineManifest({
          id: "glossary", version: "1.0.0", sdk: "^1.0.0", capabilities: { db: true },
-         routes: { list: { method: "GET", path: "/v1/glossary", role: "viewer", summary: "List terms", reply: Type.Object({ terms: Type.Array(Type.String()) }) } },
+         routes: { list: { method: "GET", path: "/v1/x/glossary/terms", role: "viewer", summary: "List terms", reply: Type.Object({ terms: Type.Array(Type.String()) }) } },
        })
        export default definePlugin(manifest, (host) => ({
          routes: {

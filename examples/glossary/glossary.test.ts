@@ -10,7 +10,7 @@ describe("glossary", () => {
   after(() => gateway.close())
 
   it("lists its terms to a viewer", async () => {
-    const { body } = await gateway.as("viewer").get("/v1/glossary")
+    const { body } = await gateway.as("viewer").get("/v1/x/glossary/terms")
     deepEqual(body, { terms: { SLA: "Service level agreement" } })
   })
 

@@ -9,7 +9,7 @@ export const manifest = defineManifest({
   sdk: "^1.0.0",
   config: Type.Object({ terms: Type.Record(Type.String(), Type.String(), { default: {}, description: "Meaning by term." }) }, { additionalProperties: false }),
   routes: {
-    list: { method: "GET", path: "/v1/glossary", role: "viewer", summary: "List terms", reply: Type.Object({ terms: Terms }) },
+    list: { method: "GET", path: "/v1/x/glossary/terms", role: "viewer", summary: "List terms", reply: Type.Object({ terms: Terms }) },
   },
   hooks: { "prompt.assembling": { phase: "recall", failure: "open", timeoutMs: 100 } },
 })

@@ -62,6 +62,18 @@ describe("the thread that judges", function thread() {
     ok(ticks >= 10, `${ticks} ticks`)
   })
 
+  it("lets a plugin that sends long texts hold up none but itself", async () => {
+    let judged = 0
+    const loud = Array.from({ length: 20 }, (_, index) =>
+      gateStatement(filled(`SELECT -${index}`, ", 1"), "loud").then(() => {
+        judged += 1
+      }),
+    )
+    await gateStatement("SELECT 'quiet'", "quiet")
+    ok(judged <= 2, `${judged} before it`)
+    await Promise.all(loud)
+  })
+
   it("judges by the schema that is asked for, also when it has judged the text before", async () => {
     await gateStatement("SELECT id FROM notes.notes", "notes")
     match(await reasonOf("SELECT id FROM other.notes"), /outside/)

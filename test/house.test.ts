@@ -106,16 +106,16 @@ describe("what the code may not do", () => {
     deepEqual(linesThat(/\beval\(|\bFunction\(|from "(node:)?vm"|\bshell: (?!false)|(?<![.\w])exec(Sync)?\(/, served), [])
   })
 
-  it("starts processes in the command's launcher alone", () => {
+  it("starts processes in the command's launcher and for the sandbox alone", () => {
     deepEqual(
-      linesThat(/child_process/, served).filter((line) => !line.startsWith("kernel/launch.ts:")),
+      linesThat(/child_process/, served).filter((line) => !/^kernel\/(launch|sandbox\/(launch|borders))\.ts:/.test(line)),
       [],
     )
   })
 
   it("has one way out: kernel/egress.ts", () => {
-    // `host.http.request(` is that way; `http.request(` is Node's own.
-    const calls = /(?<![.\w])fetch\(|\bglobalThis\.fetch\(|(?<![.\w])https?\.(request|get)\(|new WebSocket\(/
+    // `host.http.request(` is that way, and `async fetch(` defines it; `http.request(` is Node's own.
+    const calls = /(?<![.\w]|async )fetch\(|\bglobalThis\.fetch\(|(?<![.\w])https?\.(request|get)\(|new WebSocket\(/
     const imports = /^import (?!type).*(from "undici"|\b(request|get)\b.*from "node:https?"|from "node:(net|tls|dgram|http2)")/
     deepEqual(
       [...linesThat(calls, served), ...linesThat(imports, served)].filter((line) => !line.startsWith("kernel/egress.ts:")),
@@ -125,7 +125,7 @@ describe("what the code may not do", () => {
 
   it("writes SQL in the tagged template only", () => {
     // The owner's own texts: migrations, roles, the driver; doctor and the test gateway look from outside.
-    const owners = /^kernel\/(db\/|doctor\.ts|testing\.ts)/
+    const owners = /^kernel\/(db\/|sandbox\/db\/|doctor\.ts|testing\.ts)/
     const statement =
       /["'`]\s*(SELECT\s|INSERT INTO\s|UPDATE\s+\S+\s+SET\s|DELETE FROM\s|WITH\s+\w+\s+AS\s|(CREATE|ALTER|DROP)\s+(TABLE|ROLE|SCHEMA|INDEX|POLICY)\s|GRANT\s|SET\s+ROLE\s)/g
     const untagged = served

@@ -5,8 +5,8 @@ import { type SandboxRooms, sandboxedCandidate } from "./candidate.ts"
 import { printManifest } from "./print-manifest.ts"
 
 /** A plugin from an author's folder: who runs it has written it, and grants what its manifest asks for. Each call is a build of its own. */
-export async function folderCandidate(path: string, rooms: SandboxRooms): Promise<Candidate> {
+export async function folderCandidate(path: string, rooms: SandboxRooms, eager = false): Promise<Candidate> {
   const folder = resolve(path)
   const { manifest, entry } = await printManifest(folder)
-  return sandboxedCandidate({ folder, manifest, entry, build: `${manifest.version} ${performance.now()}`, grants: asked(manifest), eager: true }, rooms)
+  return sandboxedCandidate({ folder, manifest, entry, build: `${manifest.version} ${performance.now()}`, grants: asked(manifest), eager }, rooms)
 }

@@ -26,6 +26,11 @@ export function parentOf(pid: number): number {
   return Number(statOf(pid)?.[1] ?? 0)
 }
 
+/** Everything below a process. */
+export function descendantsOf(root: number): number[] {
+  return childrenOf(root).flatMap((pid) => [pid, ...descendantsOf(pid)])
+}
+
 function childrenOf(root: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))

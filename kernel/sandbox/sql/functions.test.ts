@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict"
+import { deepEqual, rejects } from "node:assert/strict"
 import { builtinFunctions, extensionFunctions, volatileFunctions } from "./functions.ts"
 import { type ScratchSql, scratchSql } from "./scratch.test.ts"
 
@@ -49,5 +49,20 @@ describe("the functions that a sandboxed plugin may call", () => {
   it("do not include the columns that functions in FROM name themselves", async () => {
     const columns = "'key', 'value', 'ordinality'"
     deepEqual(await scratch.run(`SELECT proname FROM pg_proc WHERE proname IN (${columns}) UNION ALL SELECT typname FROM pg_type WHERE typname IN (${columns})`), [])
+  })
+
+  it("could be called by a name after a dot, which is why such names are judged", async () => {
+    for (const text of [
+      "SELECT ('kernel.tenants'::text).regclass::text AS found",
+      "SELECT t.regclass::text AS found FROM unnest(ARRAY['kernel.tenants'::text]) AS t(name)",
+      "SELECT regclass.regclass::text AS found FROM json_array_elements_text('[\"kernel.tenants\"]') AS regclass",
+    ])
+      deepEqual(await scratch.run(text), [{ found: "kernel.tenants" }])
+  })
+
+  it("could not by the name of a table, of a query or of VALUES: there it is a column, or a function of whole rows", async () => {
+    for (const source of ["(SELECT 'kernel.tenants'::text) AS t", "(VALUES ('kernel.tenants'::text)) AS t", "kernel.tenants AS t"]) {
+      await rejects(scratch.run(`SELECT t.regclass FROM ${source}`), { message: "column t.regclass does not exist" })
+    }
   })
 })

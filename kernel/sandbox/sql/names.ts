@@ -50,7 +50,7 @@ export const checkIndirection: Check = ({ indirection }) => {
 const types = new Set(
   [
     "bool boolean int2 int4 int8 smallint int integer bigint float4 float8 real numeric decimal text varchar bpchar bytea uuid date time timetz timestamp timestamptz interval json jsonb jsonpath",
-    "bit varbit tsvector tsquery regconfig int4range int8range numrange daterange tsrange tstzrange int4multirange int8multirange nummultirange datemultirange tsmultirange tstzmultirange",
+    "inet cidr bit varbit tsvector tsquery regconfig int4range int8range numrange daterange tsrange tstzrange int4multirange int8multirange nummultirange datemultirange tsmultirange tstzmultirange",
     "vector halfvec sparsevec",
   ].flatMap((line) => line.split(" ")),
 )

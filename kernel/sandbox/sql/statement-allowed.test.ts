@@ -104,7 +104,7 @@ const allowed: readonly (readonly [text: string, since?: number])[] = [
     "SELECT TRIM(BOTH 'x' FROM key), SUBSTRING(key FROM 2 FOR 3), SUBSTRING(key FROM '[0-9]+'), POSITION('a' IN key), OVERLAY(key PLACING 'b' FROM 1), upper(key), pg_catalog.lower(key), format('%s', key), repeat('ab', 3), lpad(key, 10, '0') FROM notes.notes",
   ],
   [
-    "SELECT key COLLATE \"C\", key::varchar(3), CAST(stars AS numeric(5, 2)), stars::pg_catalog.int8, 'task'::notes.kind, '{1}'::int[], x'1F'::int, B'101', 1.5e3, TRUE, NULL FROM notes.notes",
+    "SELECT key COLLATE \"C\", key::varchar(3), CAST(stars AS numeric(5, 2)), stars::pg_catalog.int8, 'task'::notes.kind, '{1}'::int[], '::1'::inet, x'1F'::int, B'101', 1.5e3, TRUE, NULL FROM notes.notes",
   ],
   ["SELECT 1 OPERATOR(pg_catalog.+) 2, near OPERATOR(public.<->) near FROM notes.notes ORDER BY key USING <"],
   ["SELECT gen_random_uuid(), random(), md5(body), encode(sha256(body::bytea), 'hex'), round(1.5, 0), width_bucket(1, 0, 10, 5) FROM notes.notes"],

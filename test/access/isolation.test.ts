@@ -2,9 +2,10 @@ import { deepEqual, equal, ok } from "node:assert/strict"
 import { randomBytes } from "node:crypto"
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import type { RouteDecl } from "@plugboard/sdk"
+import { defineManifest, definePlugin, type RouteDecl, Tools } from "@plugboard/sdk"
 import { type RpcClient, type TestClient, type TestGateway, testGateway } from "@plugboard/sdk/testing"
-import { belongingsOf, identifiersOf, settled } from "./belongings.ts"
+import { Type } from "typebox"
+import { belongingsOf, identifiersOf, othersOf, settled } from "./belongings.ts"
 import { type Fill, paramsOf, requestTo, textsAskedBy } from "./sample.ts"
 
 /** What one answer looks like from outside. */
@@ -12,6 +13,18 @@ interface Told {
   good: boolean
   text: string
 }
+
+/** A tool that never answers: a run that calls it is under way until somebody aborts it. */
+const hold = definePlugin(defineManifest({ id: "hold", version: "1.0.0", sdk: "^1.0.0", contributes: [Tools] }), (host) => {
+  host.contribute(Tools, "hold", {
+    name: "hold",
+    description: "Waits.",
+    parameters: Type.Object({}),
+    risk: "safe",
+    call: (_, __, signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true })),
+  })
+  return {}
+})
 
 // Bad days, S11, S12 and S13: every route and method that is served, with the ids of others.
 describe("isolation", function isolation() {
@@ -21,12 +34,14 @@ describe("isolation", function isolation() {
   let gateway: TestGateway
   let theirs: string
   before(async () => {
-    gateway = await testGateway()
+    gateway = await testGateway({ plugins: [hold], config: { gateway: { drain_seconds: 0 }, plugins: { chat: { toolTimeoutMs: 600_000 } } } })
     theirs = await gateway.tenant("theirs")
     await gateway.tenant("ours")
     await fillWith(await gateway.as("admin", "theirs", "vera"), ofTenant)
     await fillWith(await gateway.as("operator", "theirs", "victor"), ofUser)
     await fillWith(await gateway.as("admin", "ours", "mallory"), "ours")
+    await beginRun(await gateway.as("admin", "theirs", "vera"), ofTenant)
+    await beginRun(await gateway.as("operator", "theirs", "victor"), ofUser)
     await settled(gateway, theirs)
   })
   after(() => gateway.close())
@@ -48,6 +63,15 @@ describe("isolation", function isolation() {
     await client.post("/v1/agents", { agent_key: `${mark}-agent`, display_name: mark, provider: "", model: "" })
   }
 
+  /** One that goes on while others look for it: its events are stored, and its session is busy. */
+  async function beginRun(client: TestClient, mark: string): Promise<void> {
+    const socket = await client.rpc()
+    void socket.request("chat.send", { sessionKey: `agent:default:ws:direct:${mark}`, message: `/tool hold {"mark":"${mark}"}`, stream: true })
+    const { payload } = await socket.next("agent", ({ type }) => type === "tool.call")
+    const stored = async () => (await gateway.executeSql("SELECT 1 FROM chat.run_events WHERE run_id = $1 AND events::text LIKE $2", [payload.runId, `%${mark}%`])).rows.length
+    while ((await stored()) === 0) await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+
   async function send(client: TestClient, decl: RouteDecl, fill: Fill, query = "", whole = false): Promise<Told> {
     const { method, path, body } = requestTo(decl, fill, whole)
     const init = { method, ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }), signal: AbortSignal.timeout(10_000) }
@@ -60,6 +84,9 @@ describe("isolation", function isolation() {
     const { ok: good, payload, error } = await Promise.race([socket.request(method, params), late])
     return { good, text: JSON.stringify(good ? payload : error) }
   }
+
+  /** An answer without the id that it was asked for, as it stands or as the slug that a name becomes. */
+  const without = (id: string, text: string) => text.replaceAll(id, "…").replaceAll(id.toLowerCase().replace(/[^a-z0-9]+/g, "-"), "…")
 
   /** As like `id` as can be, and nobody's. */
   const nobodys = (id: string) => id.slice(0, -1) + (id.endsWith("0") ? "1" : "0")
@@ -79,20 +106,17 @@ describe("isolation", function isolation() {
     const shown = told.text.replaceAll(ids[0], "")
     equal(shown.includes(mark), false, `${what} shows ${shown}`)
     ok(!told.good || unknown.good, `${what} succeeds for the id of another: ${told.text}`)
-    if (alike && !told.good) equal(told.text.replaceAll(ids[0], "…"), unknown.text.replaceAll(ids[1], "…"), what)
+    if (alike && !told.good) equal(without(ids[0], told.text), without(ids[1], unknown.text), what)
   }
 
   /** Goes through all that is served as `client`; nothing of `mark` may be seen and nothing of the others' rows may change. */
   async function attack(client: TestClient, ids: readonly string[], mark: string, alike: boolean): Promise<void> {
-    const before = await belongingsOf(gateway, theirs)
-    const mine = (name: string) => name === client.userId
+    // The attacker's own rows may come and go.
+    const others = async () => othersOf(gateway, await belongingsOf(gateway, theirs), client.userId)
+    const before = await others()
     const unchanged = async (what: string) => {
-      const now = await belongingsOf(gateway, theirs)
-      for (const [table, rows] of before) {
-        // The attacker's own rows may come and go.
-        const others = (all: Record<string, unknown>[]) => all.filter((row) => ![row.user_id, row.owner_id, row.created_by, row.actor_id].some((user) => mine(user as string)))
-        deepEqual(others(now.get(table) ?? []), others(rows), `${what} changed ${table}`)
-      }
+      const now = await others()
+      for (const [table, rows] of before) deepEqual(now.get(table), rows, `${what} changed ${table}`)
     }
     const socket = await client.rpc()
     for (const { decl } of routes()) {
@@ -127,7 +151,9 @@ describe("isolation", function isolation() {
       )
       await unchanged(method)
     }
-    equal(JSON.stringify(socket.events).includes(mark), false)
+    // What the attacker has sent himself comes back to him.
+    const heard = [...ids, ...ids.map(nobodys)].reduce((text, id) => without(id, text), JSON.stringify(socket.events))
+    equal(heard.includes(mark), false, heard)
     socket.close()
   }
 

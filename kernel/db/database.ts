@@ -43,6 +43,8 @@ export interface DatabaseInside {
   /** Writes what a transaction takes along, by statements of that transaction. Its events are told with `deliver` after the commit. */
   writeCarried(carried: Carried, run: (query: Query<object>) => Promise<Result<object>>, store: JobStore): Promise<void>
   deliver(event: CommittedEvent): void
+  /** A transaction that began while the job queue starts would wait for the queue, and on the embedded database the queue for it. */
+  queueSettled(): Promise<void>
 }
 
 export interface Database {
@@ -66,8 +68,8 @@ export interface Database {
   executeSql(text: string, values?: readonly unknown[]): Promise<{ rows: unknown[] }>
   /** Statements sent so far, for tests that count them. */
   readonly statements: { readonly count: number; readonly last: string }
-  /** Who puts a transaction's jobs into the queue. */
-  setEnqueuer(enqueue: Enqueue): void
+  /** Who puts a transaction's jobs into the queue, and when the queue is not about to start. */
+  setEnqueuer(enqueue: Enqueue, settled?: () => Promise<void>): void
   readonly inside: DatabaseInside
   close(): Promise<void>
 }

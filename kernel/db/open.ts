@@ -65,6 +65,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   const outbox = source.kind === "server" ? new Outbox({ config: source.connection.config, node, run: pool.run, log, deliver }) : undefined
   const transactions = new Transactions(pool)
   let enqueue: Enqueue = () => Promise.reject(new Error("the job queue is not there"))
+  let queueSettled: () => Promise<void> = async () => undefined
   let closing: Promise<void> | undefined
   async function closeAll(): Promise<void> {
     await outbox?.stop()
@@ -159,10 +160,11 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     },
     inTransaction: () => transactions.inside,
     executeSql,
-    setEnqueuer(fn) {
+    setEnqueuer(fn, settled = async () => undefined) {
       enqueue = fn
+      queueSettled = settled
     },
-    inside: { pool, roles, migrations, onStatement, writeCarried, deliver },
+    inside: { pool, roles, migrations, onStatement, writeCarried, deliver, queueSettled: () => queueSettled() },
     close,
   }
 }

@@ -73,6 +73,11 @@ export class Jobs {
     })
   }
 
+  /** Once a start of the queue that is under way has come to its end. Its statements need a connection, which on the embedded database is everybody's. */
+  async settled(): Promise<void> {
+    await this.#boss?.catch(() => undefined)
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort()
     const boss = await this.#boss?.catch(() => undefined)

@@ -43,7 +43,10 @@ export function writeThroughWord(inside: DatabaseInside, who: Who, connection: C
     await connection.run(who, sql.type(Nothing)`SELECT FROM _sandbox.carry(${inside.roles.word}, ${id}, ${sql.array(values.map(asText), "text")})`)
     return { rows: [], rowCount: 0 }
   }
-  return inside.writeCarried(carried, (query: Query<object>) => carry(query.sql, query.values), { executeSql: (text, values = []) => carry(text, values) })
+  // slonik numbers its parameters in its own way until it sends them.
+  return inside.writeCarried(carried, (query: Query<object>) => carry(query.sql.replaceAll("$slonik_", "$"), query.values), {
+    executeSql: (text, values = []) => carry(text, values),
+  })
 }
 
 async function register(inside: DatabaseInside, text: string): Promise<string> {

@@ -74,6 +74,7 @@ export async function openPluginDb({ db, config, log }: PluginDbRooms, plugin: s
     query: (caller, text, values, tx) => (tx ? tx.query(text, values) : aloneAsk(caller, text, values)),
     async transaction(caller) {
       pause.demandOver()
+      await inside.queueSettled()
       const endTurn = await together.take()
       let tx: PluginTx | undefined
       const whenDone = () => {

@@ -25,6 +25,8 @@ export async function examine(env: Readonly<Record<string, string | undefined>>)
   }
   findings.push(examineFolder(config.dataDir))
   findings.push(...(config.databaseUrl ? await examineServer(config.databaseUrl) : [{ ok: true, what: "embedded database" }]))
+  const { examineSandbox } = await import("./sandbox/examine.ts")
+  findings.push(...(await examineSandbox()))
   return findings
 }
 

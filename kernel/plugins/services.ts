@@ -37,9 +37,15 @@ export class Services {
   use<T>(user: string, token: ServiceToken<T>): Remote<T> {
     const cross = this.#cross
     const methods = new Map<PropertyKey, (...args: unknown[]) => unknown>()
+    let fits: object | undefined
     const resolve = () => {
-      if (!this.has(token)) throw fail("service_missing", { service: token.service, user }, { retryAfterMs: 1_000 })
-      return this.#offers.get(token.service)?.value.implementation as Record<PropertyKey, unknown>
+      const offer = this.#offers.get(token.service)?.value
+      // Versions are compared once for an offer, not once for a call: that would cost as much as the calls of a turn.
+      if (offer === undefined || offer !== fits) {
+        if (!this.has(token)) throw fail("service_missing", { service: token.service, user }, { retryAfterMs: 1_000 })
+        fits = offer
+      }
+      return offer?.implementation as Record<PropertyKey, unknown>
     }
     return new Proxy({} as Record<PropertyKey, unknown>, {
       get: (_, name) => {

@@ -3,6 +3,7 @@ import { isIP } from "node:net"
 import { promisify } from "node:util"
 import type { Http, HttpRequest, HttpResponse } from "@plugboard/sdk"
 import { Agent, buildConnector, DecoratorHandler, type Dispatcher, fetch as undiciFetch } from "undici"
+import { Answer, type AnswerBody } from "./egress-answer.ts"
 import { fail } from "./failures.ts"
 import type { GatewayLog } from "./log.ts"
 import { isPublic } from "./public-address.ts"
@@ -60,17 +61,22 @@ export function createEgress({ allow, allowPrivateHosts, inTransaction, log, loo
     judge(url)
     const failing = (error: unknown) => asFailure(error, url, options, refusal)
     try {
-      const { statusCode, headers, body } = await agent.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: options.method ?? "GET",
-        headers: options.headers as Record<string, string> | undefined,
-        body: options.body,
-        signal: options.signal,
-        headersTimeout: options.headersTimeoutMs ?? defaultTimeoutMs,
-        bodyTimeout: options.idleTimeoutMs ?? defaultTimeoutMs,
-      })
-      return { status: statusCode, headers: flat(headers), body: reading(body, failing), text: (maxBytes) => textOf(reading(body, failing), url, maxBytes) }
+      options.signal?.throwIfAborted()
+      const answer = new Answer(options.signal)
+      agent.dispatch(
+        {
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: options.method ?? "GET",
+          headers: options.headers as Record<string, string> | undefined,
+          body: options.body,
+          headersTimeout: options.headersTimeoutMs ?? defaultTimeoutMs,
+          bodyTimeout: options.idleTimeoutMs ?? defaultTimeoutMs,
+        },
+        answer,
+      )
+      const { status, headers, body } = await answer.head
+      return { status, headers, body: reading(body, failing), text: (maxBytes) => textOf(body, failing, url, maxBytes) }
     } catch (error) {
       throw failing(error)
     }
@@ -219,32 +225,30 @@ function following(options: RequestInit, status: number, sameOrigin: boolean): R
   return { ...options, headers, method: "GET", body: undefined }
 }
 
-function flat(headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  const out: Record<string, string> = {}
-  for (const name in headers) {
-    const value = headers[name]
-    if (value !== undefined) out[name] = Array.isArray(value) ? value.join(", ") : value
+/** The body with its failures in our words. */
+function reading(body: AnswerBody, failing: (error: unknown) => unknown): AsyncIterableIterator<Uint8Array> {
+  return {
+    next: () => body.next().catch((error: unknown) => Promise.reject(failing(error))),
+    return: () => body.return(),
+    [Symbol.asyncIterator]() {
+      return this
+    },
   }
-  return out
 }
 
-async function* reading(body: Dispatcher.ResponseData["body"], failing: (error: unknown) => unknown): AsyncIterable<Uint8Array> {
+async function textOf(body: AnswerBody, failing: (error: unknown) => unknown, url: URL, maxBytes = textLimit): Promise<string> {
+  const parts: Uint8Array[] = []
+  let size = 0
   try {
-    for await (const part of body) yield part as Uint8Array
+    for await (const part of body) {
+      size += part.length
+      if (size > maxBytes) throw fail("egress_failed", { host: url.hostname, reason: `its answer is larger than ${maxBytes} bytes` })
+      parts.push(part)
+    }
   } catch (error) {
     throw failing(error)
   }
-}
-
-async function textOf(body: AsyncIterable<Uint8Array>, url: URL, maxBytes = textLimit): Promise<string> {
-  const parts: Uint8Array[] = []
-  let size = 0
-  for await (const part of body) {
-    size += part.length
-    if (size > maxBytes) throw fail("egress_failed", { host: url.hostname, reason: `its answer is larger than ${maxBytes} bytes` })
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString("utf8")
+  return parts.length === 1 ? (parts[0] as Buffer).toString("utf8") : Buffer.concat(parts).toString("utf8")
 }
 
 /** The codes of undici's and Node's time limits, and how long each is. */

@@ -1,7 +1,8 @@
-import { type HookContext, type HookName, hookDefinitions, type Life, type Manifest, type Texts } from "@plugboard/sdk"
+import { type Caller, type HookContext, type HookName, hookDefinitions, type Life, type Manifest, type Texts } from "@plugboard/sdk"
 import type { RegisteredTap } from "../hooks/tap.ts"
 import type { Owner } from "./claims.ts"
 import type { Candidate } from "./discover.ts"
+import type { ActiveJob } from "./jobs.ts"
 import type { Misfit } from "./manifest-check.ts"
 import { type Crossing, sameProcess } from "./services.ts"
 
@@ -42,4 +43,15 @@ export function checkParts({ manifest, parts }: Pick<ActivePlugin, "manifest" | 
     if (extra) return { reason: `its handler ${kind}.${extra} is not in its manifest`, remedy: `Declare ${extra} in the manifest, or remove the handler.` }
   }
   return null
+}
+
+export function jobsOf({ manifest, parts }: ActivePlugin): ActiveJob[] {
+  return Object.entries(manifest.jobs ?? {}).map(([name, decl]) => ({
+    plugin: manifest.id,
+    name,
+    decl,
+    run: async (data: object, caller: Caller, signal: AbortSignal) => {
+      await (parts.jobs?.[name] as ((data: object, run: object) => Promise<void>) | undefined)?.(data, { caller, signal })
+    },
+  }))
 }

@@ -1,17 +1,16 @@
-import type { Caller, Life, PluginState, ServiceToken, Texts } from "@plugboard/sdk"
-import { checkConfig } from "../config.ts"
+import type { Life, PluginState, ServiceToken, Texts } from "@plugboard/sdk"
 import { reasonOf } from "../failures.ts"
 import { HookSet } from "../hooks/hook-set.ts"
 import type { Registry, RegistrySource } from "../registry.ts"
-import { type ActivePlugin, checkParts, tapsOf } from "./active.ts"
+import { type ActivePlugin, checkParts, jobsOf, tapsOf } from "./active.ts"
 import type { Candidate } from "./discover.ts"
 import { createHost, type HostRooms } from "./host.ts"
-import type { ActiveJob } from "./jobs.ts"
-import { checkManifest, type Misfit } from "./manifest-check.ts"
+import { checkManifest, type Misfit, SetAside } from "./manifest-check.ts"
 import { orderPlugins } from "./order.ts"
 import { pictureOf } from "./picture.ts"
 import type { Crossing } from "./services.ts"
 import { loadTexts } from "./texts.ts"
+import { configOf, settingsOf, type Wanted } from "./wanted.ts"
 
 export interface ManagerOptions {
   rooms: HostRooms
@@ -22,17 +21,6 @@ export interface ManagerOptions {
   migrate(candidate: Candidate): Promise<void>
   /** How long an instance that was replaced or switched off may take to end what it has begun, in ms. */
   drainMs: number
-}
-
-/** What is to run, as configuration and database have it. */
-export interface Wanted {
-  candidates: readonly Candidate[]
-  /** Settings by plugin id; checked against each plugin's schema. */
-  config: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  /** The reason why a plugin is off; undefined: it is on. */
-  offReason(id: string): string | undefined
-  /** Tenants that do without a plugin. */
-  offFor(id: string): ReadonlySet<string>
 }
 
 interface BringUp {
@@ -287,42 +275,6 @@ export class PluginManager implements RegistrySource {
   }
 }
 
-/** Says why a plugin does not fit, to whoever sets it aside. */
-export class SetAside extends Error {
-  readonly misfit: Misfit
-  constructor(misfit: Misfit) {
-    super(misfit.reason)
-    this.misfit = misfit
-  }
-}
-
 function stateOf({ id, manifest, candidate }: ActivePlugin): PluginState {
   return { id, version: manifest.version, origin: candidate.origin, state: "active" }
-}
-
-function settingsOf(id: string, wanted: Wanted): string {
-  return JSON.stringify(wanted.config[id] ?? {})
-}
-
-function configOf({ manifest }: Candidate, wanted: Wanted): object {
-  const { enabled: _, ...section } = structuredClone(wanted.config[manifest.id] ?? {}) as Record<string, unknown>
-  if (!manifest.config) {
-    if (Object.keys(section).length > 0)
-      throw new SetAside({ reason: `plugins.${manifest.id} has settings, and the plugin takes none`, remedy: "Remove them from the configuration." })
-    return {}
-  }
-  const wrong = checkConfig(manifest.config, section, `plugins.${manifest.id}`)
-  if (wrong) throw new SetAside({ reason: wrong, remedy: "Correct the key in the configuration, then start again." })
-  return section
-}
-
-function jobsOf({ manifest, parts }: ActivePlugin): ActiveJob[] {
-  return Object.entries(manifest.jobs ?? {}).map(([name, decl]) => ({
-    plugin: manifest.id,
-    name,
-    decl,
-    run: async (data: object, caller: Caller, signal: AbortSignal) => {
-      await (parts.jobs?.[name] as ((data: object, run: object) => Promise<void>) | undefined)?.(data, { caller, signal })
-    },
-  }))
 }

@@ -11,6 +11,15 @@ export interface Misfit {
   remedy: string
 }
 
+/** Says why a plugin does not fit, to whoever sets it aside. */
+export class SetAside extends Error {
+  readonly misfit: Misfit
+  constructor(misfit: Misfit) {
+    super(misfit.reason)
+    this.misfit = misfit
+  }
+}
+
 const verbs = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"])
 
 /** Null when the manifest can be activated. Manifests of other people arrive as JSON, so nothing is taken for granted. */

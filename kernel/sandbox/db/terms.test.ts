@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Caller } from "@plugboard/sdk"
@@ -20,6 +20,8 @@ export interface Terms {
   readonly logs: string[]
   readonly rooms: { db: Database; config: { databaseUrl: string | undefined; encryptionKey: Buffer }; log: ReturnType<typeof createLog> }
   migrate(id: string, files: Record<string, string>): Promise<void>
+  /** The same by another node. */
+  migrateOn(db: Database, id: string, files: Record<string, string>): Promise<void>
   add(caller: Caller, name: string, meaning?: string): Promise<void>
   names(caller: Caller): Promise<unknown[]>
   drop(): Promise<void>
@@ -34,13 +36,12 @@ export async function termsDatabase(changes: { databaseUrl?: string } = {}): Pro
   const logs: string[] = []
   const log = createLog({ level: "debug", redactor: new Redactor(), write: (line) => logs.push(line) })
   const rooms = { db: notes.db, config: { databaseUrl: changes.databaseUrl ?? notes.scratch.databaseUrl, encryptionKey }, log }
-  async function migrate(id: string, files: Record<string, string>): Promise<void> {
-    const migrations = join(folder, id)
-    rmSync(migrations, { recursive: true, force: true })
-    mkdirSync(migrations)
+  async function migrateOn(db: Database, id: string, files: Record<string, string>): Promise<void> {
+    const migrations = mkdtempSync(join(folder, id))
     for (const [name, text] of Object.entries(files)) writeFileSync(join(migrations, name), text)
-    await migratePlugin(rooms, { manifest: { id, version: "1.0.0", sdk: "^1.0.0" }, migrations })
+    await migratePlugin({ db }, { manifest: { id, version: "1.0.0", sdk: "^1.0.0" }, migrations })
   }
+  const migrate: Terms["migrate"] = (id, files) => migrateOn(notes.db, id, files)
   await migrate("glossary", { "0001_terms.sql": termsTable })
   await migrate("other-one", { "0001_secrets.sql": "CREATE TABLE other_one.secrets (tenant_id uuid NOT NULL DEFAULT kernel.bound_tenant(), text text NOT NULL);" })
   const plugin = await openPluginDb(rooms, "glossary")
@@ -51,6 +52,7 @@ export async function termsDatabase(changes: { databaseUrl?: string } = {}): Pro
     logs,
     rooms,
     migrate,
+    migrateOn,
     async add(caller, name, meaning = "") {
       await plugin.query(caller, "INSERT INTO glossary.terms (name, meaning) VALUES ($1, $2)", [name, meaning])
     },

@@ -33,6 +33,7 @@ const refused: Refusals = {
     ["SELECT ts_rewrite('a'::tsquery, 'SELECT * FROM kernel.api_keys')", call],
     ["SELECT dblink('host=evil.example', 'SELECT 1')", call],
     ["SELECT * FROM dblink('x', 'y') AS t(a int)", call],
+    ["SELECT constructor(), toString()", /^the function constructor is not on the list of those that may be called$/],
     ["SELECT version()", call],
     ["SELECT current_database()", call],
     ["SELECT current_schemas(true)", call],

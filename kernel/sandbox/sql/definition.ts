@@ -1,10 +1,10 @@
 import { checkAlter, checkChange, checkComment, checkDrop, checkEnum, checkRename } from "./change-rules.ts"
 import type { Statement } from "./parse.ts"
-import { isQuery, queryChecks, scopeFor } from "./query.ts"
+import { commandOf, isQuery, queryChecks, scopeFor } from "./query.ts"
 import { Refusal } from "./refusal.ts"
 import { queryShapes, type Shapes, shape } from "./shapes.ts"
-import { checkCallOfTable, checkColumnDefinition, checkConstraint, checkIndex, checkTable } from "./table-rules.ts"
-import { type Checks, type Fields, partsOf, spoken, visit } from "./walk.ts"
+import { checkCallOfTable, checkColumnDefinition, checkConstraint, checkIndex, checkTable, isOfKernel } from "./table-rules.ts"
+import { type Checks, type Fields, visit } from "./walk.ts"
 
 const own = { relation: "Target" }
 
@@ -58,7 +58,7 @@ export function judgeMigration(statements: readonly Statement[], schema: string)
     if (definitions.has(type)) visit(type, fields, scopeFor(schema, statement, { shapes: definitionShapes, checks: definitionChecks, parameters: false }))
     else if (type === "SelectStmt") checkProtect(fields, schema)
     else if (isQuery(type)) visit(type, fields, scopeFor(schema, statement, { parameters: false }))
-    else throw new Refusal(`${spoken(type)} may not stand in a migration; it may define tables, indexes and enums, and change rows`)
+    else throw new Refusal(`${commandOf(statement)} may not stand in a migration; it may define tables, indexes and enums, and change rows`)
   }
 }
 
@@ -68,6 +68,6 @@ function checkProtect(fields: Fields, schema: string): void {
   const { funcname, args, ...decoration } = ((target?.ResTarget.val as Fields | undefined)?.FuncCall ?? {}) as Fields
   const [table, another] = ((args ?? []) as { A_Const?: { sval?: { sval?: string } } }[]).map((node) => node.A_Const?.sval?.sval ?? "")
   const plain = Object.keys(decoration).every((member) => member === "funcformat" || member === "location") && Object.keys(more).length === 0 && !second && another === undefined
-  if (plain && partsOf(funcname).join(".") === "kernel.protect" && table !== undefined && new RegExp(`^${schema}\\.[a-z_][a-z0-9_]*$`).test(table)) return
+  if (plain && isOfKernel(funcname, "protect") && table !== undefined && new RegExp(`^${schema}\\.[a-z_][a-z0-9_]*$`).test(table)) return
   throw new Refusal(`a migration reads nothing but its tables for INSERT, UPDATE and DELETE; besides them there is SELECT kernel.protect('${schema}.<table>')`)
 }

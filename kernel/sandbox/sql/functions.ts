@@ -81,7 +81,7 @@ export const checkCall: Check = ({ funcname, args }) => {
   const schema = parts.length > 1 ? parts.slice(0, -1).join(".") : "pg_catalog"
   if (schema !== "pg_catalog")
     throw new Refusal(`the function ${parts.join(".")} belongs to another schema; only functions of PostgreSQL itself may be called, by their name alone`)
-  if (!allowed.has(name)) throw new Refusal(`the function ${name} is not on the list of those that may be called${name in ways ? `; ${ways[name]}` : ""}`)
+  if (!allowed.has(name)) throw new Refusal(`the function ${name} is not on the list of those that may be called${Object.hasOwn(ways, name) ? `; ${ways[name]}` : ""}`)
   const values = (args ?? []) as Fields[]
   if (name === "generate_series") checkSeries(values)
   if ((name === "repeat" || name === "lpad" || name === "rpad") && !(numberOf(values[1]) <= most)) {

@@ -58,7 +58,7 @@ const allowed: readonly string[] = [
 const foreign = /outside the plugin's own schema/
 const own = /only what is in the plugin's own schema/
 const bare = /named without its schema/
-const stand = /may not stand in a migration/
+const stand = /^[A-Z]+( [A-Z]+)? may not stand in a migration/
 const alter = /^the change .* of a table is not on the list/
 const unlisted = /is not on the list of what may be used/
 const call = /^the function \w+ is not on the list|belongs to another schema/
@@ -244,6 +244,7 @@ const refused: Refusals = {
     ["SELECT kernel.protect('notes.a') FILTER (WHERE true)", reads],
     ["SELECT kernel.protect(DISTINCT 'notes.a')", reads],
     ["SELECT protect('notes.a')", reads],
+    ["SELECT \"kernel.protect\"('notes.a')", reads],
     ["SELECT public.protect('notes.a')", reads],
     ["SELECT set_config('role', 'postgres', false)", reads],
     ["SELECT 1", reads],

@@ -63,12 +63,17 @@ export function scopeFor(schema: string, statement: Statement, more: Partial<Sco
   return { schema, shapes: queryShapes, checks: queryChecks, defined: new Set(), rows: rowsOf(statement.fields), parameters: true, ...more }
 }
 
+/** The words that a statement begins with. */
+export function commandOf({ text }: Statement): string {
+  return (/^(?:(?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?)?\w+/i.exec(text)?.[0] ?? "this").replaceAll(/\s+/g, " ").toUpperCase()
+}
+
 /** One statement of a plugin: a query, or a change of rows of its own tables. */
 export function judgeQuery(statements: readonly Statement[], schema: string): Statement {
   const [statement, second] = statements
   if (!statement) throw new Refusal("there is no statement in it")
   if (second) throw new Refusal("it holds several statements; send them one by one, and in a transaction when they belong together")
-  if (!isQuery(statement.type)) throw new Refusal(`${spoken(statement.type)} may not be run; only SELECT, INSERT, UPDATE, DELETE and MERGE may`)
+  if (!isQuery(statement.type)) throw new Refusal(`${commandOf(statement)} may not be run; only SELECT, INSERT, UPDATE, DELETE and MERGE may`)
   visit(statement.type, statement.fields, scopeFor(schema, statement))
   return statement
 }

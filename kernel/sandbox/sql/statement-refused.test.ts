@@ -4,7 +4,7 @@ import { describeRefusals, type Refusals } from "./refusals.test.ts"
 import { gateStatement } from "./statement.ts"
 
 const several = /several statements/
-const verb = /may not be run; only SELECT, INSERT, UPDATE, DELETE and MERGE may/
+const verb = /^[A-Z]+( [A-Z]+)? may not be run; only SELECT, INSERT, UPDATE, DELETE and MERGE may/
 const foreign = /outside the plugin's own schema/
 const bare = /named without its schema; write notes\./
 const type = /^the type .* is not on the list/

@@ -4,10 +4,15 @@ import { type Check, type Fields, partsOf } from "./walk.ts"
 
 const tenantColumn = "tenant_id uuid NOT NULL DEFAULT kernel.bound_tenant()"
 
+export function isOfKernel(names: unknown, name: string): boolean {
+  const [schema, called, ...more] = partsOf(names)
+  return schema === "kernel" && called === name && more.length === 0
+}
+
 /** The one function outside PostgreSQL's own that a definition may call: it is how rows get their tenant. */
 function isTenantDefault(node: unknown): boolean {
   const { funcname, args } = ((node as Fields | undefined)?.FuncCall ?? {}) as Fields
-  return partsOf(funcname).join(".") === "kernel.bound_tenant" && args === undefined
+  return isOfKernel(funcname, "bound_tenant") && args === undefined
 }
 
 interface ConstraintNode {

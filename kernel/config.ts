@@ -72,6 +72,8 @@ export interface GatewayConfig {
   statementTimeoutMs: number
   /** MiB that the process of one plugin may hold. */
   sandboxMemoryMiB: number
+  /** Path of the file, which need not be there. */
+  file: string
   /** Sections of the file, by plugin id; checked against each plugin's own schema at activation. */
   plugins: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   env: Readonly<Record<string, string | undefined>>
@@ -111,6 +113,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, ov
     poolSize: file.database?.poolSize ?? 10,
     statementTimeoutMs: file.database?.statementTimeoutMs ?? 15_000,
     sandboxMemoryMiB: file.sandbox?.memoryMiB ?? 256,
+    file: path,
     plugins: file.plugins ?? {},
     env,
   }

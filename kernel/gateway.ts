@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { type Caller, Gateway, Keys, type PluginState, row, sql, Tenants } from "@plugboard/sdk"
+import { type Caller, Gateway, Keys, type PluginState, Plugins, row, sql, Tenants } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { createAuth } from "./auth/create.ts"
 import { createKeysService } from "./auth/keys-service.ts"
@@ -15,6 +15,10 @@ import { createHttp } from "./http/create.ts"
 import { Load } from "./load.ts"
 import { createLog, Redactor } from "./log.ts"
 import { nodeIdentity } from "./node-id.ts"
+import { changedEvent } from "./packages/changes.ts"
+import { Configured } from "./packages/configured.ts"
+import { PluginSet } from "./packages/plugin-set.ts"
+import { createPluginsService } from "./packages/service.ts"
 import { bundledPlugins, type Candidate, kernelMigrations } from "./plugins/discover.ts"
 import { Jobs } from "./plugins/jobs.ts"
 import { PluginManager } from "./plugins/manager.ts"
@@ -69,12 +73,15 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     const services = new Services(options.cross ?? sameProcess)
     const eachTenant = (work: (caller: Caller) => Promise<void>) => forEachTenant(db, work)
     const jobs = new Jobs(db, log, eachTenant)
-    db.setEnqueuer?.((job, store) => jobs.enqueue({ ...job, decl: declOf(job.plugin, job.name) } as never, job.caller, job.data, {}, store))
+    db.setEnqueuer?.(
+      (job, store) => jobs.enqueue({ ...job, decl: declOf(job.plugin, job.name) } as never, job.caller, job.data, {}, store),
+      () => jobs.settled(),
+    )
     const secrets = createSecrets(config.encryptionKey, redactor)
     const manager: PluginManager = new PluginManager({
       drainMs: config.drainSeconds * 1_000,
       kernelTexts: loadTexts(import.meta.dirname),
-      kernelServices: [Keys, Tenants, Gateway],
+      kernelServices: [Keys, Tenants, Gateway, Plugins],
       cross: options.cross ?? sameProcess,
       migrate: async (candidate) => {
         const { manifest, migrations, origin } = candidate
@@ -123,7 +130,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     services.offer(kernelOwner, Gateway, {
       async health() {
         const database = (await db.ping()) ? ("ok" as const) : ("error" as const)
-        return { uptimeMs: Math.round(performance.now() - startedAt), version, database, loopDelayMs: load.delayMs, plugins: manager.states }
+        return { uptimeMs: Math.round(performance.now() - startedAt), version, database, loopDelayMs: load.delayMs, plugins: plugins.states }
       },
       connections: async (caller: Caller) => rpc.connections().filter((connection) => connection.tenantId === caller.tenantId),
     })
@@ -137,21 +144,30 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       isOff: manager.isOff,
     }
     const folders = await Promise.all((options.sandboxed ?? []).map(async (folder) => (await import("./sandbox/folder.ts")).folderCandidate(folder, sandbox)))
-    await manager.converge({
-      candidates: [...(await candidates), ...(options.extra ?? []), ...folders],
-      config: config.plugins,
-      offReason: (id) => (config.plugins[id]?.enabled === false ? `plugins.${id}.enabled is false in the configuration` : undefined),
-      offFor: () => new Set(),
+    const bundled = [...(await candidates), ...(options.extra ?? []), ...folders]
+    const configured = new Configured({ path: config.file, plugins: config.plugins }, secrets)
+    const plugins: PluginSet = new PluginSet({
+      db,
+      log,
+      manager,
+      bundled,
+      configured,
+      dataDir: config.dataDir,
+      candidateOf: async (plugin) => (await import("./sandbox/candidate.ts")).sandboxedCandidate(plugin, sandbox),
     })
+    const purge = async (id: string) => (await import("./sandbox/db/purge.ts")).purgePlugin({ db }, id)
+    services.offer(kernelOwner, Plugins, createPluginsService({ db, bundled, configured, node: plugins, purge }))
+    bus.subscribe(changedEvent, () => void plugins.converge().catch(() => undefined))
+    await plugins.converge()
     if (config.strict) {
-      const failed = manager.states.find((state) => state.state === "failed")
+      const failed = plugins.states.find((state) => state.state === "failed")
       if (failed) throw fail("internal", { id: failed.id }, { text: `Plugin ${failed.id} cannot be activated: ${failed.reason}. ${failed.remedy}` })
     }
     const server = createServer(http.serverOptions, http.handler)
     server.on("upgrade", rpc.upgrade)
     const url = await listen(server, config)
     log.info(
-      { url, database: db.kind, plugins: manager.states.filter((state) => state.state === "active").length, ms: Math.round(performance.now() - startedAt) },
+      { url, database: db.kind, plugins: plugins.states.filter((state) => state.state === "active").length, ms: Math.round(performance.now() - startedAt) },
       "gateway listens",
     )
     let closing: Promise<void> | undefined
@@ -159,6 +175,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       log.info({}, "gateway drains")
       const accepted = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeIdleConnections()
+      plugins.stop()
       await manager.drain(AbortSignal.timeout(config.drainSeconds * 1_000))
       stopping.abort()
       await rpc.closeAll()
@@ -175,7 +192,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     return {
       url,
       get plugins() {
-        return manager.states
+        return plugins.states
       },
       registry: manager,
       db,

@@ -3,8 +3,8 @@ import type { Database } from "../db/database.ts"
 import type { GatewayLog } from "../log.ts"
 import type { Candidate } from "../plugins/discover.ts"
 import type { PluginManager } from "../plugins/manager.ts"
-import type { Wanted } from "../plugins/wanted.ts"
 import type { Misfit } from "../plugins/manifest-check.ts"
+import type { Wanted } from "../plugins/wanted.ts"
 import type { Configured } from "./configured.ts"
 import { type GrantedPackage, type KnownPlugin, knownPlugins } from "./known.ts"
 import { PackageError } from "./package-error.ts"
@@ -32,7 +32,7 @@ export interface PluginSetOptions {
   bundled: readonly Candidate[]
   configured: Configured
   dataDir: string
-  candidateOf(plugin: PackagedPlugin): Candidate
+  candidateOf(plugin: PackagedPlugin): Promise<Candidate>
 }
 
 /** How long after a failure to read what is wanted this node tries again, in ms. */
@@ -78,6 +78,11 @@ export class PluginSet {
       setTimeout(() => void this.converge().catch(() => undefined), retryMs).unref()
     })
     return next
+  }
+
+  /** Resolves when all that was asked for so far is done, or has failed. */
+  async settled(): Promise<void> {
+    await (this.#next ?? this.#turn).catch(() => undefined)
   }
 
   stop(): void {

@@ -4,7 +4,6 @@ import { join } from "node:path"
 import type { Queries } from "@plugboard/sdk"
 import { PackageError } from "./package-error.ts"
 import { tarballOf } from "./store.ts"
-import { unpackTarball } from "./tarball.ts"
 
 export function hashOf(tarball: Uint8Array): string {
   return digest("sha256", tarball, "hex")
@@ -30,6 +29,7 @@ export class UnpackedPackages {
     // Beside its place, and moved there when it is whole: a crash leaves no half of a package that looks like one.
     const fresh = mkdtempSync(join(this.#root, unfinished))
     try {
+      const { unpackTarball } = await import("./tarball.ts")
       await unpackTarball(tarball, fresh)
       chmodSync(fresh, 0o755)
       renameSync(fresh, folder)

@@ -1,0 +1,29 @@
+import type { Manifest } from "@plugboard/sdk"
+import type { TSchema } from "typebox"
+import { checkConfig } from "../config.ts"
+import { isObject, type Json } from "./settings.ts"
+
+/** What settings do not fit, in one line that names the key; null when they fit. */
+export function misfitOfSettings({ config }: Manifest, origin: "bundled" | "package", settings: Json): string | null {
+  if (!config) return Object.keys(settings).length > 0 ? "it takes none" : null
+  const schema = origin === "bundled" ? config : (harmless(config) as TSchema)
+  return checkConfig(schema, structuredClone(settings), "config")
+}
+
+/** Words of JSON Schema whose check takes no longer than a look at the value. A pattern of somebody else's can take for ever, and a reference can go in circles: the plugin's own process looks at those. */
+const plain = new Set(
+  "type properties required additionalProperties items enum const anyOf allOf default minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems minProperties maxProperties".split(
+    " ",
+  ),
+)
+
+function harmless(schema: unknown): unknown {
+  if (!isObject(schema)) return schema
+  const kept = Object.fromEntries(Object.entries(schema).filter(([word]) => plain.has(word)))
+  for (const word of ["items", "additionalProperties"]) if (word in kept) kept[word] = harmless(kept[word])
+  for (const word of ["anyOf", "allOf"]) if (Array.isArray(kept[word])) kept[word] = (kept[word] as unknown[]).map(harmless)
+  if (isObject(kept.properties)) kept.properties = Object.fromEntries(Object.entries(kept.properties).map(([name, member]) => [name, harmless(member)]))
+  // Without the patterns of a record every member is additional.
+  if (isObject(schema.patternProperties)) kept.additionalProperties = true
+  return kept
+}

@@ -1,4 +1,4 @@
-import { checkCall, checkValueFunction, rowsOf } from "./functions.ts"
+import { checkCall, checkValueFunction } from "./functions.ts"
 import {
   checkCollation,
   checkColumn,
@@ -16,6 +16,7 @@ import {
 } from "./names.ts"
 import type { Statement } from "./parse.ts"
 import { Refusal } from "./refusal.ts"
+import { rowsOf } from "./rows.ts"
 import { queryShapes } from "./shapes.ts"
 import { type Checks, type Fields, type Scope, spoken, visit } from "./walk.ts"
 

@@ -37,8 +37,8 @@ export const models: Readonly<Record<string, (reply: Reply, numbers: readonly nu
   malformed: (reply) => reply.start([...said(2), 'data: {"choices": [{"delta": {"content": "brok\n\n', ...said(1)]).end(),
   "error-event": (reply) => reply.start([...said(2), event(failure("The server had an error.", "server_error"))]).end(),
   "limit-event": (reply) => reply.start([...said(2), event(JSON.stringify({ error: { message: "Slow down.", type: "rate_limit_exceeded", code: 429 } }))]).end(),
-  /** One event of more than 1 MiB. */
-  "big-event": (reply) => reply.start([event(chunk("m", { content: "x".repeat(1_100_000) })), ...done(1)]).end(),
+  /** One event of 4 MB: a reader that allows 1 MiB sees it grow past that, however the network cuts it up. */
+  "big-event": (reply) => reply.start([event(chunk("m", { content: "x".repeat(4_000_000) })), ...done(1)]).end(),
   "unknown-fields": (reply) =>
     reply
       .start([

@@ -5,6 +5,7 @@ import type { Bridge } from "./bridge.ts"
 import { type LentCaller, LentCallers } from "./callers.ts"
 import type { Init, Registration } from "./contract.ts"
 import { PluginProcess } from "./process.ts"
+import { IncomingStream } from "./wire/streams.ts"
 
 export interface InstanceOptions {
   manifest: Manifest
@@ -67,7 +68,7 @@ export class Instance {
       const stream = keep?.(answer)
       if (stream) {
         streaming = true
-        return stream.wrap(this.#until(stream.source, done))
+        return stream.wrap(this.#until(stream.source, signal, done))
       }
       return answer
     } catch (error) {
@@ -78,12 +79,16 @@ export class Instance {
     }
   }
 
-  async *#until(source: AsyncIterable<unknown>, done: () => void): AsyncIterable<unknown> {
+  async *#until(source: AsyncIterable<unknown>, signal: AbortSignal | undefined, done: () => void): AsyncIterable<unknown> {
+    const abandon = () => source instanceof IncomingStream && source.abandon(signal?.reason)
+    signal?.addEventListener("abort", abandon, { once: true })
     try {
+      if (signal?.aborted) abandon()
       yield* source
     } catch (error) {
       throw this.#ofPlugin(error)
     } finally {
+      signal?.removeEventListener("abort", abandon)
       done()
     }
   }

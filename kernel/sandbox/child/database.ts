@@ -34,7 +34,7 @@ export class ChildDatabase {
     const ask = async (query: Query<unknown>): Promise<Answer> => {
       const open = this.#inside.getStore()
       if (open && open.tenantId !== caller.tenantId) throw new Error("a query for another tenant was made inside a transaction")
-      return (await this.#peer.call("db.query", [caller, open?.id ?? null, query.sql, [...query.values]])) as Answer
+      return (await this.#peer.call("db.query", [caller, open?.id ?? null, plainText(query), [...query.values]])) as Answer
     }
     const queries: Queries = {
       any: async (query) => (await ask(query)).rows,
@@ -72,4 +72,9 @@ export class ChildDatabase {
     await this.#peer.call("db.commit", [open.id, { audit: open.audit, events: open.events, jobs: open.jobs }])
     return value
   }
+}
+
+/** The tag names its parameters; PostgreSQL numbers them. */
+function plainText({ sql }: Query<unknown>): string {
+  return sql.replaceAll("$slonik_", "$")
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { Failure, isError } from "@plugboard/sdk"
 import { longestFrame } from "./frames.ts"
 import { Peer, type Serve } from "./peer.ts"
+import type { IncomingStream } from "./streams.ts"
 
 interface Pair {
   here: Peer
@@ -145,6 +146,27 @@ describe("streams between processes", () => {
       (error) => isError(error, "a.cut"),
     )
     deepEqual(seen, ["A"])
+  })
+
+  it("tell a source that waits when they are left, and their reader when they are abandoned", async () => {
+    let heard = 0
+    const { here } = pair(async (_, __, signal) =>
+      (async function* () {
+        yield "a"
+        await sleep(10_000, undefined, { signal }).catch(() => {
+          heard += 1
+        })
+      })(),
+    )
+    for await (const _ of (await here.call("x", [])) as AsyncIterable<string>) break
+    const abandoned = (await here.call("x", [])) as IncomingStream
+    const reader = abandoned[Symbol.asyncIterator]()
+    equal((await reader.next()).value, "a")
+    const next = rejects(reader.next(), /enough/)
+    abandoned.abandon(new Error("enough"))
+    await next
+    await sleep(20)
+    equal(heard, 2)
   })
 
   it("that nobody waits for any more are not made", async () => {

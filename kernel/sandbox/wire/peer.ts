@@ -168,7 +168,7 @@ export class Peer {
     this.#serving.delete(id)
     if (this.#closed) return
     try {
-      this.#send(frame)
+      this.#send(frame, abort)
     } catch (error) {
       this.#send([kinds.failure, id, wireError(error, this.#options.sendStacks)])
     }
@@ -188,7 +188,7 @@ export class Peer {
     return stream
   }
 
-  #open(source: AsyncIterable<unknown>): number {
+  #open(source: AsyncIterable<unknown>, abort: AbortController | undefined): number {
     const id = ++this.#lastStream
     const stream = new OutgoingStream(
       source,
@@ -197,12 +197,14 @@ export class Peer {
         this.#outgoing.delete(id)
         if (!this.#closed) this.#send(error === undefined ? [kinds.end, id] : [kinds.end, id, wireError(error, this.#options.sendStacks)])
       },
+      abort,
     )
     this.#outgoing.set(id, stream)
     return id
   }
 
-  #send(frame: readonly unknown[]): void {
-    this.#writer.send(pack(frame, (source) => this.#open(source)))
+  /** `abort`: of the call that the frame answers. */
+  #send(frame: readonly unknown[], abort?: AbortController): void {
+    this.#writer.send(pack(frame, (source) => this.#open(source, abort)))
   }
 }

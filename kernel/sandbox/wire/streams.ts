@@ -44,6 +44,13 @@ export class IncomingStream implements AsyncIterable<unknown> {
     this.end(error)
   }
 
+  /** Ends the source, and whoever reads, with `error`. */
+  abandon(error: Error): void {
+    if (this.#over) return
+    this.leave()
+    this.end(error)
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<unknown> {
     try {
       for (;;) {
@@ -75,14 +82,17 @@ export class OutgoingStream {
   readonly #source: AsyncIterator<unknown>
   readonly #send: (item: unknown) => void
   readonly #ended: (error?: unknown) => void
+  readonly #abort: AbortController | undefined
   #credit = 0
   #running = false
   #over = false
 
-  constructor(source: AsyncIterable<unknown>, send: (item: unknown) => void, ended: (error?: unknown) => void) {
+  /** `abort`: of the call that answered with it; a source that waits for something hears of its end by that alone. */
+  constructor(source: AsyncIterable<unknown>, send: (item: unknown) => void, ended: (error?: unknown) => void, abort?: AbortController) {
     this.#source = source[Symbol.asyncIterator]()
     this.#send = send
     this.#ended = ended
+    this.#abort = abort
   }
 
   grant(count: number): void {
@@ -94,6 +104,7 @@ export class OutgoingStream {
   cancel(): void {
     if (this.#over) return
     this.#over = true
+    this.#abort?.abort()
     this.#source.return?.()?.catch?.(() => undefined)
     this.#ended()
   }

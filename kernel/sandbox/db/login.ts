@@ -24,10 +24,10 @@ export function loginConfig(databaseUrl: string, user: string, password: string)
  * Rejects when the server cannot be reached at all.
  */
 export async function tryLogin(pool: Pool, config: pg.ClientConfig): Promise<string | null> {
-  const first = await attempt(config)
+  const first = await refusalOf(config)
   if (first === null || !first.wrongPassword) return first?.reason ?? null
   await setPassword(pool, config.user ?? "", config.password as string)
-  return (await attempt(config))?.reason ?? null
+  return (await refusalOf(config))?.reason ?? null
 }
 
 interface Refused {
@@ -35,7 +35,8 @@ interface Refused {
   wrongPassword: boolean
 }
 
-async function attempt(config: pg.ClientConfig): Promise<Refused | null> {
+/** Null when the server lets it in as the user that it names. */
+export async function refusalOf(config: pg.ClientConfig): Promise<Refused | null> {
   const client = new pg.Client(config)
   client.on("error", () => undefined)
   try {
@@ -69,7 +70,7 @@ async function setPassword(pool: Pool, role: string, password: string): Promise<
 }
 
 /** What PostgreSQL stores of a password. Source: RFC 5803, and PostgreSQL's manual, 53.8 pg_authid. */
-function verifierOf(password: string): string {
+export function verifierOf(password: string): string {
   const salt = randomBytes(16)
   const rounds = 4_096
   const salted = pbkdf2Sync(password, salt, rounds, 32, "sha256")

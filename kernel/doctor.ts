@@ -50,11 +50,13 @@ async function examineServer(databaseUrl: string): Promise<Finding[]> {
              (SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user) AS createrole,
              EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS vector`)
     const [server] = rows
+    const { examinePluginLogin } = await import("./sandbox/db/examine.ts")
     if (!server) return [{ ok: false, what: "database server", remedy: "It answered nothing." }]
     return [
       { ok: server.number >= 150_000, what: `PostgreSQL ${server.version}, database ${server.database}`, remedy: "Plugboard needs PostgreSQL 15 or newer." },
       { ok: server.createrole, what: `${server.user} may create roles`, remedy: `As an administrator: ALTER ROLE "${server.user}" CREATEROLE;` },
       { ok: server.vector, what: "the extension vector is there", remedy: "Install pgvector on the server, then as an administrator in this database: CREATE EXTENSION vector;" },
+      ...(server.createrole ? [await examinePluginLogin(databaseUrl)] : []),
     ]
   } catch (error) {
     return [{ ok: false, what: "database server", remedy: `${(error as Error).message}. Check DATABASE_URL.` }]

@@ -6,7 +6,7 @@ import { loginConfig, refusalOf, verifierOf } from "./login.ts"
 
 /**
  * For `doctor`: whether plugins in a sandbox get a login of their own on this server. What lets a role in stands in places that only a superuser reads, or in a pooler; so it is tried, with a role that is gone afterwards.
- * @example const finding = await examinePluginLogin(databaseUrl)   // { ok: false, what: "…", remedy: "…" }
+ * @example const finding = await examinePluginLogin(databaseUrl)   // { ok: true, what: "plugins: they log in to the database as themselves" }
  */
 export async function examinePluginLogin(databaseUrl: string): Promise<Finding> {
   const name = `plugboard_doctor_${randomBytes(6).toString("hex")}`
@@ -22,17 +22,17 @@ export async function examinePluginLogin(databaseUrl: string): Promise<Finding> 
       await client.query(`DROP ROLE ${name}`)
     }
   } catch (error) {
-    return { ok: false, what: "logins of plugins in a sandbox", remedy: `They could not be tried: ${(error as Error).message}.` }
+    return { ok: false, what: "plugins: logins to the database of their own", remedy: `They could not be tried: ${(error as Error).message}.` }
   } finally {
     await client.end().catch(() => undefined)
   }
 }
 
+/** A server that lets no such role in is no fault of the installation: it is said, with what stands in. */
 function findingOf({ database }: pg.Client, refused: string | undefined): Finding {
-  if (refused === undefined) return { ok: true, what: "plugins in a sandbox log in to the database as themselves" }
+  if (refused === undefined) return { ok: true, what: "plugins: they log in to the database as themselves" }
   return {
-    ok: false,
-    what: `plugins in a sandbox use connections of the gateway, where only the check of their SQL keeps them in their role (${refused})`,
-    remedy: `Let roles whose names begin with plugboard_ log in with a password: in pg_hba.conf \`host ${database} all <address of the gateway> scram-sha-256\`, or past a pooler by a DATABASE_URL to the server itself.`,
+    ok: true,
+    what: `plugins: without logins of their own (${refused}). They use connections of the gateway, where only the check of their SQL keeps them in their role. In pg_hba.conf \`host ${database} all <address of the gateway> scram-sha-256\` closes that, and past a pooler a DATABASE_URL to the server itself.`,
   }
 }

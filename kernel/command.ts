@@ -1,7 +1,9 @@
 import { failureOf } from "@plugboard/sdk"
 import { Command } from "commander"
+import { registerPlugins } from "./command/plugins.ts"
 import { ConfigError, loadConfig } from "./config.ts"
 import { reasonOf } from "./failures.ts"
+import { PackageError } from "./packages/package-error.ts"
 import { loadTexts } from "./plugins/texts.ts"
 import { version } from "./version.ts"
 
@@ -15,13 +17,20 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     .action((options: { strict?: boolean }) => start(options.strict ?? false))
   program.command("migrate").description("Bring the database up to date, then stop.").action(migrate)
   program.command("doctor").description("Say what works here and what does not, with what to do about it.").action(doctor)
+  registerPlugins(program.command("plugins").description("See and change the plugins of this gateway, running or not."))
   try {
     await program.parseAsync([...argv])
   } catch (error) {
-    const known = error instanceof ConfigError || failureOf(error)
-    process.stderr.write(`${known ? reasonOf(error, new Map([["kernel", loadTexts(import.meta.dirname)]])) : ((error as Error).stack ?? String(error))}\n`)
+    process.stderr.write(`${wordsFor(error)}\n`)
     process.exitCode = error instanceof ConfigError ? 2 : 1
   }
+}
+
+/** What is expected to go wrong has words and a way out; of anything else the stack says more. */
+function wordsFor(error: unknown): string {
+  if (error instanceof PackageError) return `${error.message}. ${error.remedy}`
+  const known = error instanceof ConfigError || failureOf(error)
+  return known ? reasonOf(error, new Map([["kernel", loadTexts(import.meta.dirname)]])) : ((error as Error).stack ?? String(error))
 }
 
 async function start(strict: boolean): Promise<void> {

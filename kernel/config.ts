@@ -88,9 +88,7 @@ const defaults = { host: "127.0.0.1", port: 18_790, dataDir: "./data", file: "./
 export function loadConfig(env: Readonly<Record<string, string | undefined>>, overrides: Static<typeof ConfigFile> = {}): GatewayConfig {
   const path = env.PLUGBOARD_CONFIG ?? defaults.file
   const file = { ...readFile(path, env.PLUGBOARD_CONFIG !== undefined), ...overrides }
-  const host = pick(env, "PLUGBOARD_HOST", "GOCLAW_HOST") ?? file.host ?? defaults.host
-  const port = portOf(pick(env, "PLUGBOARD_PORT", "GOCLAW_PORT")) ?? file.port ?? defaults.port
-  const token = pick(env, "PLUGBOARD_TOKEN", "GOCLAW_GATEWAY_TOKEN")
+  const { host, port, token } = addressOf(env, file)
   if (!token && !isLoopback(host)) {
     throw new ConfigError(`Refusing to listen on ${host} without authentication. Set PLUGBOARD_TOKEN to a long secret, or PLUGBOARD_HOST to 127.0.0.1.`)
   }
@@ -116,6 +114,19 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, ov
     file: path,
     plugins: file.plugins ?? {},
     env,
+  }
+}
+
+/** Where a gateway of this configuration listens, and what opens it. Unlike `loadConfig` it makes no folder and no key. */
+export function loadAddress(env: Readonly<Record<string, string | undefined>>): Pick<GatewayConfig, "host" | "port" | "token"> {
+  return addressOf(env, readFile(env.PLUGBOARD_CONFIG ?? defaults.file, env.PLUGBOARD_CONFIG !== undefined))
+}
+
+function addressOf(env: Readonly<Record<string, string | undefined>>, file: Static<typeof ConfigFile>): Pick<GatewayConfig, "host" | "port" | "token"> {
+  return {
+    host: pick(env, "PLUGBOARD_HOST", "GOCLAW_HOST") ?? file.host ?? defaults.host,
+    port: portOf(pick(env, "PLUGBOARD_PORT", "GOCLAW_PORT")) ?? file.port ?? defaults.port,
+    token: pick(env, "PLUGBOARD_TOKEN", "GOCLAW_GATEWAY_TOKEN"),
   }
 }
 

@@ -7,6 +7,7 @@ import { createKeysService } from "./auth/keys-service.ts"
 import { createTenantsService } from "./auth/tenants-service.ts"
 import type { GatewayConfig } from "./config.ts"
 import type { Database } from "./db/database.ts"
+import { kernelGlobals } from "./db/kernel-tables.ts"
 import { openDatabase } from "./db/open.ts"
 import { createEgress } from "./egress.ts"
 import { EventBus } from "./events.ts"
@@ -208,9 +209,6 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
 
 /** Whose the kernel's own services are. */
 const kernelOwner = { id: "kernel" }
-
-/** Tables of the kernel that are looked at before a tenant is known. */
-const kernelGlobals = ["tenants", "members", "api_keys", "pairings", "plugins", "packages", "consents", "outbox", "migrations"]
 
 const TenantRow = Type.Object({ id: Type.String(), slug: Type.String() })
 

@@ -3,7 +3,7 @@ import semver from "semver"
 import type { Candidate } from "./discover.ts"
 
 /** Version of the SDK's interface, which a manifest's `sdk` range must admit. It changes with the interface, not with releases. */
-const sdkVersion = "1.0.0"
+export const sdkVersion = "1.0.0"
 
 /** Why a plugin is set aside, and what mends it. */
 export interface Misfit {

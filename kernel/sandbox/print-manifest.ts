@@ -13,10 +13,10 @@ export interface PrintedManifest {
 const limits = { ms: 10_000, bytes: 4 << 20 }
 const extension = import.meta.filename.endsWith(".ts") ? ".ts" : ".js"
 
-/** The manifest of a folder in development, printed by a process without any capability: what its module does when it is imported, it does there. Rejects with what that process said. */
-export async function printManifest(folder: string): Promise<PrintedManifest> {
+/** The manifest of a folder in development, printed by a process without any capability: what its module does when it is imported, it does there. Rejects with what that process said. `within`: folder of its JavaScript, from `folder`. */
+export async function printManifest(folder: string, within = ""): Promise<PrintedManifest> {
   const script = join(import.meta.dirname, "child", `print${extension}`)
-  const launched = await launch({ folder, memoryMiB: 128, script, args: [folder] })
+  const launched = await launch({ folder, memoryMiB: 128, script, args: [folder, within] })
   launched.input.end()
   const timer = setTimeout(() => launched.kill(), limits.ms)
   try {

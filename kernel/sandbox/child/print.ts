@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
 import { registerHooks } from "node:module"
-import { join } from "node:path"
+import { join, posix } from "node:path"
 import { pathToFileURL } from "node:url"
 import { harden } from "./harden.ts"
 
@@ -14,8 +14,8 @@ registerHooks({
 })
 
 /** Prints the manifest of the plugin in a folder, as JSON: of its `manifest` module where it has one, else of the plugin itself. */
-const [folder = "."] = process.argv.slice(2)
-const find = (name: string) => [`${name}.js`, `${name}.ts`].find((file) => existsSync(join(folder, file)))
+const [folder = ".", within = ""] = process.argv.slice(2)
+const find = (name: string) => [`${name}.js`, `${name}.ts`].map((file) => posix.join(within, file)).find((file) => existsSync(join(folder, file)))
 const load = async (file: string) => (await import(pathToFileURL(join(folder, file)).href)) as { manifest?: object; default?: { manifest?: object } }
 
 const entry = find("index")

@@ -3,6 +3,8 @@ import { type TestClient, type TestGateway, type TestGatewayOptions, testGateway
 import OpenAI from "openai"
 import { startUpstream, type Upstream } from "./upstream/openai.ts"
 
+export const upstreamKey = "sk-upstream-0123456789"
+
 export interface StoredRun {
   id: string
   status: string
@@ -28,7 +30,7 @@ export interface ChatRoom {
 export async function chatRoom(options: TestGatewayOptions = {}): Promise<ChatRoom> {
   const upstream = await startUpstream()
   const gateway = await testGateway(options)
-  await gateway.as("admin").post("/v1/providers", { name: "upstream", provider_type: "openai_compat", api_base: upstream.url, api_key: "sk-upstream-0123456789" })
+  await gateway.as("admin").post("/v1/providers", { name: "upstream", provider_type: "openai_compat", api_base: upstream.url, api_key: upstreamKey })
   const user = (name: string) => gateway.as("operator", "master", name)
   const runs: ChatRoom["runs"] = async (name) =>
     (await gateway.executeSql("SELECT id::text, status, error, usage FROM sessions.runs WHERE user_id = $1 ORDER BY created_at DESC, id", [name])).rows as unknown as StoredRun[]

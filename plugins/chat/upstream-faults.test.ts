@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict"
 import { randomUUID } from "node:crypto"
 import OpenAI from "openai"
-import { type ChatRoom, chatRoom } from "../../test/chat-room.ts"
+import { type ChatRoom, chatRoom, upstreamKey } from "../../test/chat-room.ts"
 
 interface Fault {
   why: string
@@ -119,6 +119,14 @@ describe("a provider's fault", () => {
       ],
     )
     deepEqual((await room.ended("mended")).usage, { promptTokens: 3, completionTokens: 1, cachedTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 })
+  })
+
+  it("that repeats the key tells it to nobody", async () => {
+    const openai = await room.openai("curious", "tells-key")
+    const error = await openai.chat.completions.create({ model: "agent:default", messages: [{ role: "user", content: "hello" }] }).catch((thrown: unknown) => thrown)
+    ok(error instanceof OpenAI.APIError)
+    const { error: stored } = await room.ended("curious")
+    for (const text of [error.message, stored ?? "", ...room.gateway.logs]) equal(text.includes(upstreamKey), false, text)
   })
 
   it("leaves nothing under way", async () => {

@@ -4,6 +4,7 @@ import { hookConformance, type TestGateway, testGateway } from "@plugboard/sdk/t
 import { CardScanner } from "./card-scanner.ts"
 import plugin from "./index.ts"
 
+const given = { plugin, folder: import.meta.dirname }
 // Numbers that card schemes publish for tests.
 const card = "4111 1111 1111 1111"
 const usage = { promptTokens: 1, completionTokens: 1, cachedTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
@@ -25,7 +26,8 @@ const answering = (content: string, thinking?: string): LlmAnswer => ({
 const saying = (...texts: string[]): Delta[] => [...texts.map((text): Delta => ({ type: "text", text })), { type: "usage", usage }, { type: "finish", reason: "stop" }]
 
 hookConformance({
-  plugin,
+  plugin: given,
+  sandboxed: true,
   hook: "llm.request",
   untouched: [calling("hello", "order 1234 5678"), { ...calling(), request: { ...calling().request, messages: [{ role: "user", content: [{ type: "image", url: "data:," }] }] } }],
   cases: [
@@ -38,14 +40,16 @@ hookConformance({
 })
 
 hookConformance({
-  plugin,
+  plugin: given,
+  sandboxed: true,
   hook: "llm.response",
   untouched: [answering("4111 1111 1111 1112 has a wrong check digit", "so it is none")],
   cases: [{ given: answering(`It is ${card}.`, "378282246310005, I think"), expected: answering("It is [card number].", "[card number], I think") }],
 })
 
 hookConformance({
-  plugin,
+  plugin: given,
+  sandboxed: true,
   hook: "llm.stream",
   untouched: [
     saying("In 1969, 12 of 100 people. Call 555-0100 or 020 7946 0000."),
@@ -57,7 +61,6 @@ hookConformance({
     { given: saying(`5555-5555-5555-4444 and ${card} 12/27 or 6011111111111117`), expected: saying("[card number] and [card number] 12/27 or [card number]") },
     { given: [{ type: "thinking", text: `${card}?` }, ...saying(`${card}!`)], expected: [{ type: "thinking", text: "[card number]?" }, ...saying("[card number]!")] },
   ],
-  config: {},
 })
 
 describe("card-guard", () => {
@@ -87,10 +90,10 @@ describe("card-guard", () => {
     })
   })
 
-  describe("in a chat", () => {
+  describe("in a chat, run as an installed plugin is", () => {
     let gateway: TestGateway
     before(async () => {
-      gateway = await testGateway({ plugins: [plugin, teller], clone: true })
+      gateway = await testGateway({ plugins: [teller], sandboxed: [import.meta.dirname] })
       const { status } = await gateway.as("admin").post("/v1/providers", { name: "teller", provider_type: "teller" })
       equal(status, 201)
     })

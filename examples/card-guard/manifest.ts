@@ -12,8 +12,8 @@ export const manifest = defineManifest({
   ),
   // Closed: a guard that does not work lets nothing through.
   hooks: {
-    "llm.request": { phase: "guard", failure: "closed", timeoutMs: 1_000 },
+    "llm.request": { phase: "guard", failure: "closed" },
     "llm.stream": { phase: "guard", failure: "closed" },
-    "llm.response": { phase: "guard", failure: "closed", timeoutMs: 1_000 },
+    "llm.response": { phase: "guard", failure: "closed" },
   },
 })

@@ -17,6 +17,7 @@ const config = { plugins: { "provider-echo": { silentMs: 1_000 } } }
 
 providerConformance({
   plugin: given,
+  sandboxed: true,
   type: "echo",
   connection,
   request: ask("parrot"),
@@ -56,10 +57,10 @@ describe("provider-echo", () => {
     }
   })
 
-  describe("in a gateway", () => {
+  describe("in a gateway, run as an installed plugin is", () => {
     let gateway: TestGateway
     before(async () => {
-      gateway = await testGateway({ plugins: [given], clone: true })
+      gateway = await testGateway({ sandboxed: [import.meta.dirname] })
       const provider = { name: "parrots", provider_type: "echo", api_base: server.url, api_key: apiKey }
       equal((await gateway.as("admin").post("/v1/providers", provider)).status, 201)
       equal((await gateway.as("admin").post("/v1/agents", { agent_key: "parrot", provider: "parrots", model: "parrot" })).status, 201)

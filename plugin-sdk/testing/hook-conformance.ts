@@ -3,10 +3,10 @@ import type { Caller } from "../caller.ts"
 import { isError } from "../errors.ts"
 import { type HookContext, type HookMap, type HookName, hookDefinitions, type Transform } from "../hooks.ts"
 import { defineManifest } from "../manifest.ts"
-import { definePlugin } from "../plugin.ts"
-import { type TestGateway, testGateway } from "./gateway.ts"
+import { definePlugin, type Plugin } from "../plugin.ts"
+import type { TestGateway } from "./gateway.ts"
 import { streamSuite } from "./stream-conformance.ts"
-import { frozen, type GivenPlugin, manifestOf, suiteGlobals } from "./suite.ts"
+import { frozen, type GivenPlugin, manifestOf, type Place, placeTitles, startIn, suiteGlobals } from "./suite.ts"
 
 /** What a hook is called with; for a stream, all of its pieces. */
 export type HookGiven<N extends HookName> = HookMap[N] extends Transform<infer V> ? readonly V[] : HookMap[N]["value"]
@@ -27,10 +27,12 @@ export interface HookConformanceOptions<N extends HookName> {
   config?: Record<string, unknown>
   /** True: with the bundled plugins, for a plugin that needs their services. */
   bundled?: boolean
+  /** True: also in a process of its own, from the plugin's folder, as an installed plugin runs. */
+  sandboxed?: boolean
 }
 
 /**
- * What every tap must hold to, as mocha suites, in the gateway's process and as if in a process of its own: call it in a test file.
+ * What every tap must hold to, as mocha suites, wherever it runs: call it in a test file.
  * Needs the package `plugboard` beside `@plugboard/sdk`.
  */
 export function hookConformance<N extends HookName>(options: HookConformanceOptions<N>): void {
@@ -46,21 +48,29 @@ export function hookConformance<N extends HookName>(options: HookConformanceOpti
       ok(decl.timeoutMs === undefined || (decl.timeoutMs > 0 && decl.timeoutMs <= Math.max(definition.timeoutMs, 60_000)), `${decl.timeoutMs} ms`)
     })
 
-    for (const clone of [false, true]) {
-      describe(clone ? "as if in a process of its own" : "in the gateway's process", () => {
+    for (const place of ["gateway", "copied", ...(options.sandboxed ? (["sandbox"] as const) : [])] as const) {
+      describe(placeTitles[place], () => {
         let started: StartedHook<N>
         before(async () => {
-          started = await startHook(options, { clone })
+          started = await startHook(options, place)
+          await warmUp(started, options)
         })
         after(async () => started?.gateway.close())
         if (definition.kind === "transform") streamSuite(() => started as unknown as StartedHook<"llm.stream">, options as unknown as HookConformanceOptions<"llm.stream">)
-        else valueSuite(() => started, options, clone)
+        else valueSuite(() => started, options, place)
       })
     }
   })
 }
 
-function valueSuite<N extends HookName>(started: () => StartedHook<N>, { hook, untouched, cases }: HookConformanceOptions<N>, clone: boolean): void {
+/** The first call of a new process waits until its code is compiled, which on a busy machine takes longer than a tap may: a gateway sees that once, and the suite not at all. */
+async function warmUp<N extends HookName>(started: StartedHook<N>, { hook, untouched }: HookConformanceOptions<N>): Promise<void> {
+  const [given] = untouched
+  if (hookDefinitions[hook].kind !== "transform") await started.call(given as HookMap[N]["value"]).catch(() => undefined)
+  started.complaints()
+}
+
+function valueSuite<N extends HookName>(started: () => StartedHook<N>, { hook, untouched, cases }: HookConformanceOptions<N>, place: Place): void {
   const { it } = suiteGlobals()
   const changes = hookDefinitions[hook].kind === "waterfall"
 
@@ -68,7 +78,7 @@ function valueSuite<N extends HookName>(started: () => StartedHook<N>, { hook, u
     for (const given of untouched) {
       const value = frozen(structuredClone(given)) as HookMap[N]["value"]
       const result = await started().call(value)
-      if (changes && !clone) equal(result, value, "return the same value, not a copy of it")
+      if (changes && place !== "copied") equal(result, value, "return the same value, not a copy of it")
       else deepEqual(result, changes ? given : undefined)
     }
     deepEqual(started().complaints(), [])
@@ -105,14 +115,14 @@ export interface StartedHook<N extends HookName> {
   /** As an operator of the tenant `master`. */
   call(value: HookMap[N]["value"], signal?: AbortSignal): Promise<HookMap[N]["result"]>
   pipe(value: HookMap[N]["value"], signal?: AbortSignal): HookMap[N]["result"]
-  /** Log lines about taps that failed or took too long: an `open` tap hides that from its caller. */
+  /** Log lines since the last look about taps that failed or took too long: an `open` tap hides that from its caller. */
   complaints(): string[]
 }
 
 /** A hook with the plugin's tap on a gateway of its own, for an author's further tests: close the gateway after them. */
 export async function startHook<N extends HookName>(
   options: Pick<HookConformanceOptions<N>, "plugin" | "hook" | "config" | "bundled">,
-  how: { clone?: boolean } = {},
+  place: Place = "gateway",
 ): Promise<StartedHook<N>> {
   const { hook } = options
   let fire: Pick<StartedHook<N>, "call" | "pipe"> | undefined
@@ -125,10 +135,15 @@ export async function startHook<N extends HookName>(
         fire ??= { call: (value, signal) => host.hooks.call(hook, value, context(signal)), pipe: (value, signal) => host.hooks.pipe(hook, value, context(signal)) }
       }),
   }))
-  const gateway = await testGateway({ bundled: options.bundled ?? false, plugins: [options.plugin, probe], config: options.config, clone: how.clone })
+  const gateway = await startIn(place, options.plugin, probe as unknown as Plugin, { bundled: options.bundled ?? false, config: options.config })
+  let seen = 0
   return {
     gateway,
     ...(fire as Pick<StartedHook<N>, "call" | "pipe">),
-    complaints: () => gateway.logs.filter((line) => line.includes('"hook tap failed"')),
+    complaints() {
+      const lines = gateway.logs.slice(seen)
+      seen += lines.length
+      return lines.filter((line) => line.includes('"hook tap failed"'))
+    },
   }
 }

@@ -11,5 +11,5 @@ export {
 } from "./hook-conformance.ts"
 export { type ProviderConformanceOptions, providerConformance, startProviderType } from "./provider-conformance.ts"
 export { type EventFrame, openRpc, type ResponseFrame, type RpcClient } from "./rpc-client.ts"
-export type { GivenPlugin } from "./suite.ts"
+export type { GivenPlugin, Place } from "./suite.ts"
 export { type StartedTool, startTool, type ToolConformanceOptions, toolConformance } from "./tool-conformance.ts"

@@ -2,10 +2,10 @@ import { deepEqual, equal, ok } from "node:assert/strict"
 import { type FailureData, failureOf } from "../errors.ts"
 import type { PointUsers } from "../host.ts"
 import { defineManifest } from "../manifest.ts"
-import { definePlugin } from "../plugin.ts"
+import { definePlugin, type Plugin } from "../plugin.ts"
 import { type Delta, type LlmRequest, type ProviderConnection, type ProviderErrorName, type ProviderType, ProviderTypes } from "../points/provider.ts"
-import { type TestGateway, testGateway } from "./gateway.ts"
-import { type GivenPlugin, suiteGlobals } from "./suite.ts"
+import type { TestGateway } from "./gateway.ts"
+import { type GivenPlugin, type Place, placeTitles, startIn, suiteGlobals } from "./suite.ts"
 
 type Call = Omit<LlmRequest, "stream">
 /** A connection and a request; what is left out is that of the suite. */
@@ -18,7 +18,7 @@ export interface ProviderConformanceOptions {
   /** The plugin that contributes the type, as `testGateway` takes it. */
   plugin: GivenPlugin
   type: string
-  /** Where the provider of the tests listens. Called once, before the first test. */
+  /** Where the provider of the tests listens. Called before the first test of each place where the suite runs. */
   connection(): ProviderConnection | Promise<ProviderConnection>
   /** A request with an answer of several words, the same every time. */
   request: Call
@@ -30,6 +30,8 @@ export interface ProviderConformanceOptions {
   failures: Partial<Record<ProviderErrorName, Case>>
   /** Gateway configuration, such as shorter time limits. */
   config?: Record<string, unknown>
+  /** True: also in a process of its own, from the plugin's folder, as an installed plugin runs. */
+  sandboxed?: boolean
 }
 
 /**
@@ -37,125 +39,133 @@ export interface ProviderConformanceOptions {
  * Needs the package `plugboard` beside `@plugboard/sdk`, and a provider (or one that a test made up) that answers.
  */
 export function providerConformance(options: ProviderConformanceOptions): void {
-  const { describe, it, before, after } = suiteGlobals()
+  const { describe } = suiteGlobals()
   describe(`provider type ${options.type}`, () => {
-    let gateway: TestGateway
-    let type: ProviderType
-    let connection: ProviderConnection
-    before(async () => {
-      connection = await options.connection()
-      ;({ gateway, type } = await startProviderType(options))
-    })
-    after(async () => gateway?.close())
-
-    const chat = (request: LlmRequest, signal = AbortSignal.timeout(30_000), to = connection) => type.chat(to, request, signal)
-    const asked = (more: Partial<Call> = {}, stream = true): LlmRequest => ({ ...options.request, ...more, stream })
-
-    it("says where it listens, with which model, and whether it needs a key", () => {
-      deepEqual(
-        [typeof type.defaultBaseUrl, typeof type.defaultModel, typeof type.keyless, type.environment.every((name) => /^[A-Z][A-Z0-9_]*$/.test(name))],
-        ["string", "string", "boolean", true],
-      )
-      ok(type.defaultBaseUrl === "" || /^https?:\/\/.*[^/]$/.test(type.defaultBaseUrl), "an address without a slash at its end, or none")
-    })
-
-    it("streams text in well-formed deltas, and ends with one finish", async () => {
-      const deltas = await collect(chat(asked()))
-      for (const delta of deltas) checkDelta(delta)
-      ok(textOf(deltas).length > 0, "it said nothing")
-      equal(deltas.filter((delta) => delta.type === "finish").length, 1)
-    })
-
-    it("says the same whether it streams or not", async () => {
-      const [streamed, whole] = [await collect(chat(asked())), await collect(chat(asked({}, false)))]
-      for (const delta of whole) checkDelta(delta)
-      equal(textOf(whole), textOf(streamed))
-      deepEqual(usageOf(whole), usageOf(streamed))
-    })
-
-    it("keeps calls apart that run at once", async () => {
-      const alone = textOf(await collect(chat(asked())))
-      const all = await Promise.all(Array.from({ length: 10 }, () => collect(chat(asked()))))
-      deepEqual(
-        all.map(textOf),
-        all.map(() => alone),
-      )
-    })
-
-    it("ends within a second when it is aborted, before or in the answer", async () => {
-      for (const afterMs of [0, 300]) {
-        const abort = new AbortController()
-        setTimeout(() => abort.abort(), afterMs)
-        const began = performance.now()
-        const error = await collect(chat(asked(options.slow), abort.signal)).then(
-          () => undefined,
-          (thrown: unknown) => thrown,
-        )
-        ok(error !== undefined, "it went on to the end")
-        equal(failureOf(error), undefined, "an abort is not a failure of the provider")
-        ok(performance.now() - began < afterMs + 1_000, `${Math.round(performance.now() - began)} ms`)
-      }
-    })
-
-    it("asks nobody when it is aborted already", async () => {
-      const error = await collect(chat(asked(), AbortSignal.abort())).catch((thrown: unknown) => thrown)
-      equal((error as Error).name, "AbortError")
-    })
-
-    it("can be left in mid-answer", async () => {
-      for await (const _ of chat(asked(options.slow))) break
-    })
-
-    it("lists models by different ids", async () => {
-      const ids = (await type.models(connection, AbortSignal.timeout(15_000))).map(({ id }) => id)
-      equal(new Set(ids).size, ids.length)
-      ok(ids.every((id) => id !== ""))
-    })
-
-    it("verifies itself, and a model", async () => {
-      await type.verify(connection, undefined, AbortSignal.timeout(30_000))
-      await type.verify(connection, options.request.model, AbortSignal.timeout(30_000))
-    })
-
-    if (options.tool) {
-      it("calls tools: id and name with the first fragment, arguments that are JSON when joined", async () => {
-        const deltas = await collect(chat(asked(options.tool)))
-        for (const delta of deltas) checkDelta(delta)
-        const calls = callsOf(deltas)
-        ok(calls.length > 0, "it called nothing")
-        for (const { id, name, text } of calls) {
-          ok(id && name, "a call without id or name")
-          equal(typeof JSON.parse(text || "{}"), "object")
-        }
-        equal(deltas.findLast((delta) => delta.type === "finish")?.reason, "tool_calls")
-      })
-    }
-
-    for (const [name, given] of Object.entries(options.failures)) {
-      it(`fails with ${name}, and tells no key`, async () => {
-        const to = { ...connection, ...given.connection }
-        const failure = await failureIn(chat(asked(given.request), undefined, to))
-        equal(failure.name.slice(failure.name.indexOf(".") + 1), name)
-        if (to.apiKey !== "") equal(JSON.stringify(failure).includes(to.apiKey), false, "the key stands in the failure")
-        equal(
-          gateway.logs.some((line) => to.apiKey !== "" && line.includes(to.apiKey)),
-          false,
-          "the key stands in the log",
-        )
-      })
-    }
+    for (const place of ["gateway", ...(options.sandboxed ? (["sandbox"] as const) : [])] as const) describe(placeTitles[place], () => providerSuite(options, place))
   })
 }
 
+function providerSuite(options: ProviderConformanceOptions, place: Place): void {
+  const { it, before, after } = suiteGlobals()
+  let gateway: TestGateway
+  let type: ProviderType
+  let connection: ProviderConnection
+  before(async () => {
+    connection = await options.connection()
+    ;({ gateway, type } = await startProviderType(options, place))
+  })
+  after(async () => gateway?.close())
+
+  const chat = (request: LlmRequest, signal = AbortSignal.timeout(30_000), to = connection) => type.chat(to, request, signal)
+  const asked = (more: Partial<Call> = {}, stream = true): LlmRequest => ({ ...options.request, ...more, stream })
+
+  it("says where it listens, with which model, and whether it needs a key", () => {
+    deepEqual(
+      [typeof type.defaultBaseUrl, typeof type.defaultModel, typeof type.keyless, type.environment.every((name) => /^[A-Z][A-Z0-9_]*$/.test(name))],
+      ["string", "string", "boolean", true],
+    )
+    ok(type.defaultBaseUrl === "" || /^https?:\/\/.*[^/]$/.test(type.defaultBaseUrl), "an address without a slash at its end, or none")
+  })
+
+  it("streams text in well-formed deltas, and ends with one finish", async () => {
+    const deltas = await collect(chat(asked()))
+    for (const delta of deltas) checkDelta(delta)
+    ok(textOf(deltas).length > 0, "it said nothing")
+    equal(deltas.filter((delta) => delta.type === "finish").length, 1)
+  })
+
+  it("says the same whether it streams or not", async () => {
+    const [streamed, whole] = [await collect(chat(asked())), await collect(chat(asked({}, false)))]
+    for (const delta of whole) checkDelta(delta)
+    equal(textOf(whole), textOf(streamed))
+    deepEqual(usageOf(whole), usageOf(streamed))
+  })
+
+  it("keeps calls apart that run at once", async () => {
+    const alone = textOf(await collect(chat(asked())))
+    const all = await Promise.all(Array.from({ length: 10 }, () => collect(chat(asked()))))
+    deepEqual(
+      all.map(textOf),
+      all.map(() => alone),
+    )
+  })
+
+  it("ends within a second when it is aborted, before or in the answer", async () => {
+    for (const afterMs of [0, 300]) {
+      const abort = new AbortController()
+      setTimeout(() => abort.abort(), afterMs)
+      const began = performance.now()
+      const error = await collect(chat(asked(options.slow), abort.signal)).then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      )
+      ok(error !== undefined, "it went on to the end")
+      equal(failureOf(error), undefined, "an abort is not a failure of the provider")
+      ok(performance.now() - began < afterMs + 1_000, `${Math.round(performance.now() - began)} ms`)
+    }
+  })
+
+  it("asks nobody when it is aborted already", async () => {
+    const error = await collect(chat(asked(), AbortSignal.abort())).catch((thrown: unknown) => thrown)
+    equal((error as Error).name, "AbortError")
+  })
+
+  it("can be left in mid-answer", async () => {
+    for await (const _ of chat(asked(options.slow))) break
+  })
+
+  it("lists models by different ids", async () => {
+    const ids = (await type.models(connection, AbortSignal.timeout(15_000))).map(({ id }) => id)
+    equal(new Set(ids).size, ids.length)
+    ok(ids.every((id) => id !== ""))
+  })
+
+  it("verifies itself, and a model", async () => {
+    await type.verify(connection, undefined, AbortSignal.timeout(30_000))
+    await type.verify(connection, options.request.model, AbortSignal.timeout(30_000))
+  })
+
+  if (options.tool) {
+    it("calls tools: id and name with the first fragment, arguments that are JSON when joined", async () => {
+      const deltas = await collect(chat(asked(options.tool)))
+      for (const delta of deltas) checkDelta(delta)
+      const calls = callsOf(deltas)
+      ok(calls.length > 0, "it called nothing")
+      for (const { id, name, text } of calls) {
+        ok(id && name, "a call without id or name")
+        equal(typeof JSON.parse(text || "{}"), "object")
+      }
+      equal(deltas.findLast((delta) => delta.type === "finish")?.reason, "tool_calls")
+    })
+  }
+
+  for (const [name, given] of Object.entries(options.failures)) {
+    it(`fails with ${name}, and tells no key`, async () => {
+      const to = { ...connection, ...given.connection }
+      const failure = await failureIn(chat(asked(given.request), undefined, to))
+      equal(failure.name.slice(failure.name.indexOf(".") + 1), name)
+      if (to.apiKey !== "") equal(JSON.stringify(failure).includes(to.apiKey), false, "the key stands in the failure")
+      equal(
+        gateway.logs.some((line) => to.apiKey !== "" && line.includes(to.apiKey)),
+        false,
+        "the key stands in the log",
+      )
+    })
+  }
+}
+
 /** A provider type on a host of its own, for an author's further tests: close the gateway after them. */
-export async function startProviderType(options: Pick<ProviderConformanceOptions, "plugin" | "type" | "config">): Promise<{ gateway: TestGateway; type: ProviderType }> {
+export async function startProviderType(
+  options: Pick<ProviderConformanceOptions, "plugin" | "type" | "config">,
+  place: Place = "gateway",
+): Promise<{ gateway: TestGateway; type: ProviderType }> {
   let types: PointUsers<ProviderType> | undefined
   const manifest = defineManifest({ id: "conformance", version: "1.0.0", sdk: "^1.0.0", summary: "Looks at a provider type.", opens: [ProviderTypes] })
   const probe = definePlugin(manifest, (host) => {
     types = host.open(ProviderTypes)
     return {}
   })
-  const gateway = await testGateway({ bundled: false, plugins: [options.plugin, probe], config: options.config })
+  const gateway = await startIn(place, options.plugin, probe as unknown as Plugin, { bundled: false, config: options.config })
   const type = types?.get(options.type)
   if (!type) await gateway.close()
   ok(type, `no plugin contributes the provider type ${options.type}`)

@@ -5,10 +5,10 @@ import { Value } from "typebox/value"
 import type { Caller } from "../caller.ts"
 import type { PointUsers } from "../host.ts"
 import { defineManifest } from "../manifest.ts"
-import { definePlugin } from "../plugin.ts"
+import { definePlugin, type Plugin } from "../plugin.ts"
 import { type Risk, type Tool, type ToolResult, Tools } from "../points/tool.ts"
-import { type TestGateway, testGateway } from "./gateway.ts"
-import { endsWithin, type GivenPlugin, manifestOf, suiteGlobals } from "./suite.ts"
+import type { TestGateway } from "./gateway.ts"
+import { endsWithin, type GivenPlugin, manifestOf, type Place, placeTitles, startIn, suiteGlobals } from "./suite.ts"
 import { digestOf } from "./table-digest.ts"
 
 type Arguments = Readonly<Record<string, unknown>>
@@ -29,6 +29,8 @@ export interface ToolConformanceOptions {
   config?: Record<string, unknown>
   /** True: with the bundled plugins, for a plugin that needs their services. */
   bundled?: boolean
+  /** True: also in a process of its own, from the plugin's folder, as an installed plugin runs. */
+  sandboxed?: boolean
 }
 
 const risks: readonly Risk[] = ["safe", "read", "write", "exec"]
@@ -40,81 +42,86 @@ const odd = ["", "\u0000", " ", "'; DROP TABLE x; --", "../../../etc/passwd", "{
  * Needs the package `plugboard` beside `@plugboard/sdk`.
  */
 export function toolConformance(options: ToolConformanceOptions): void {
-  const { describe, it, before, after } = suiteGlobals()
+  const { describe } = suiteGlobals()
+  describe(`tool ${options.tool}`, () => {
+    for (const place of ["copied", ...(options.sandboxed ? (["sandbox"] as const) : [])] as const) describe(placeTitles[place], () => toolSuite(options, place))
+  })
+}
+
+function toolSuite(options: ToolConformanceOptions, place: Place): void {
+  const { it, before, after } = suiteGlobals()
   const { tool: name, works, fails = [], slow, maxChars = 100_000 } = options
-  describe(`tool ${name}`, () => {
-    let started: StartedTool
-    before(async () => {
-      started = await startTool(options)
-    })
-    after(async () => started?.gateway.close())
+  let started: StartedTool
+  before(async () => {
+    started = await startTool(options, place)
+  })
+  after(async () => started?.gateway.close())
 
-    it("has a name that every model takes, and says what it is for", () => {
-      const { tool } = started
-      equal(tool.name, name)
-      ok(/^[a-zA-Z0-9_-]{1,64}$/.test(tool.name), "letters, digits, _ and -, at most 64")
-      ok(tool.description.trim().length > 10 && tool.description.length <= 1_024, "a description of 10 to 1,024 characters")
-      ok(risks.includes(tool.risk), `risk ${tool.risk}`)
-    })
+  it("has a name that every model takes, and says what it is for", () => {
+    const { tool } = started
+    equal(tool.name, name)
+    ok(/^[a-zA-Z0-9_-]{1,64}$/.test(tool.name), "letters, digits, _ and -, at most 64")
+    ok(tool.description.trim().length > 10 && tool.description.length <= 1_024, "a description of 10 to 1,024 characters")
+    ok(risks.includes(tool.risk), `risk ${tool.risk}`)
+  })
 
-    it("has parameters that are an object, bounded, and small enough to send with each request", () => {
-      const { parameters } = started.tool
-      equal((parameters as { type?: string }).type, "object")
-      ok(JSON.stringify(parameters).length <= 16_384, "more than 16 KiB of parameters")
-      deepEqual(unbounded(parameters), [], "texts without maxLength, lists without maxItems")
-      for (const args of [...works, ...fails, ...(slow ? [slow] : [])]) ok(Value.Check(parameters, args), `the arguments of the suite do not fit: ${JSON.stringify(args)}`)
-    })
+  it("has parameters that are an object, bounded, and small enough to send with each request", () => {
+    const { parameters } = started.tool
+    equal((parameters as { type?: string }).type, "object")
+    ok(JSON.stringify(parameters).length <= 16_384, "more than 16 KiB of parameters")
+    deepEqual(unbounded(parameters), [], "texts without maxLength, lists without maxItems")
+    for (const args of [...works, ...fails, ...(slow ? [slow] : [])]) ok(Value.Check(parameters, args), `the arguments of the suite do not fit: ${JSON.stringify(args)}`)
+  })
 
-    it("answers arguments that fit, in text of a bounded length", async () => {
-      for (const args of works) {
+  it("answers arguments that fit, in text of a bounded length", async () => {
+    for (const args of works) {
+      const result = await started.call(args)
+      checkResult(result, maxChars)
+      ok(!result.isError, `${JSON.stringify(args)}: ${result.content}`)
+    }
+  })
+
+  if (fails.length > 0) {
+    it("answers what cannot be done with an error that a model can act on, and does not throw", async () => {
+      for (const args of fails) {
         const result = await started.call(args)
         checkResult(result, maxChars)
-        ok(!result.isError, `${JSON.stringify(args)}: ${result.content}`)
+        ok(result.isError, `${JSON.stringify(args)} is no error: ${result.content}`)
       }
     })
+  }
 
-    if (fails.length > 0) {
-      it("answers what cannot be done with an error that a model can act on, and does not throw", async () => {
-        for (const args of fails) {
-          const result = await started.call(args)
-          checkResult(result, maxChars)
-          ok(result.isError, `${JSON.stringify(args)} is no error: ${result.content}`)
-        }
-      })
+  it("takes any text that its parameters let through, and does not throw", async () => {
+    for (const args of variants(started.tool.parameters, works[0])) checkResult(await endsWithin(10_000, JSON.stringify(args).slice(0, 200), started.call(args)), maxChars)
+  })
+
+  it("keeps calls apart that run at once", async () => {
+    const results = await Promise.all(Array.from({ length: 10 }, () => started.call(works[0])))
+    for (const result of results) ok(!result.isError, result.content)
+  })
+
+  it("ends within a second when it is aborted, before or in its work", async () => {
+    for (const [args, afterMs] of [[works[0], 0], ...(slow ? [[slow, 300] as const] : [])] as const) {
+      const abort = new AbortController()
+      const work = started.call(args, afterMs === 0 ? AbortSignal.abort() : abort.signal).then(
+        (result) => ok(afterMs === 0 || result.isError, "it went on to the end"),
+        () => undefined,
+      )
+      setTimeout(() => abort.abort(), afterMs)
+      await endsWithin(afterMs + 1_000, "an aborted call", work)
     }
+  })
 
-    it("takes any text that its parameters let through, and does not throw", async () => {
-      for (const args of variants(started.tool.parameters, works[0])) checkResult(await endsWithin(10_000, JSON.stringify(args).slice(0, 200), started.call(args)), maxChars)
-    })
-
-    it("keeps calls apart that run at once", async () => {
-      const results = await Promise.all(Array.from({ length: 10 }, () => started.call(works[0])))
-      for (const result of results) ok(!result.isError, result.content)
-    })
-
-    it("ends within a second when it is aborted, before or in its work", async () => {
-      for (const [args, afterMs] of [[works[0], 0], ...(slow ? [[slow, 300] as const] : [])] as const) {
-        const abort = new AbortController()
-        const work = started.call(args, afterMs === 0 ? AbortSignal.abort() : abort.signal).then(
-          (result) => ok(afterMs === 0 || result.isError, "it went on to the end"),
-          () => undefined,
-        )
-        setTimeout(() => abort.abort(), afterMs)
-        await endsWithin(afterMs + 1_000, "an aborted call", work)
-      }
-    })
-
-    it("is as harmless as its risk says", async () => {
-      const { tool, gateway } = started
-      const before = await digestOf(gateway, manifestOf(options.plugin).id)
-      const { statements, events, requests } = await quietest(5, () => watched(started, works[0]))
-      if (tool.risk === "safe") equal(statements, 0, `${statements} statements: a tool that looks into the database is not safe but read`)
-      if (tool.risk !== "exec") equal(requests, 0, `${requests} requests went out: a tool that reaches outside is exec`)
-      if (tool.risk === "safe" || tool.risk === "read") {
-        deepEqual(events, [], "a tool that publishes is write")
-        equal(await digestOf(gateway, manifestOf(options.plugin).id), before, "a tool that changes rows is write")
-      }
-    })
+  it("is as harmless as its risk says", async () => {
+    const { tool, gateway } = started
+    const before = await digestOf(gateway, manifestOf(options.plugin).id)
+    const { statements, events, requests } = await quietest(5, () => watched(started, works[0]))
+    if (tool.risk === "safe") equal(statements, 0, `${statements} statements: a tool that looks into the database is not safe but read`)
+    if (tool.risk !== "exec") equal(requests, 0, `${requests} requests went out: a tool that reaches outside is exec`)
+    if (tool.risk === "safe" || tool.risk === "read") {
+      deepEqual(events, [], "a tool that publishes is write")
+      equal(await digestOf(gateway, manifestOf(options.plugin).id), before, "a tool that changes rows is write")
+    }
   })
 }
 
@@ -128,7 +135,7 @@ export interface StartedTool {
 }
 
 /** A tool on a gateway of its own, for an author's further tests: close the gateway after them. */
-export async function startTool(options: Pick<ToolConformanceOptions, "plugin" | "tool" | "config" | "bundled">): Promise<StartedTool> {
+export async function startTool(options: Pick<ToolConformanceOptions, "plugin" | "tool" | "config" | "bundled">, place: Place = "copied"): Promise<StartedTool> {
   let tools: PointUsers<Tool> | undefined
   let caller: Caller | undefined
   const events: string[] = []
@@ -144,7 +151,7 @@ export async function startTool(options: Pick<ToolConformanceOptions, "plugin" |
         }),
     }
   })
-  const gateway = await testGateway({ bundled: options.bundled ?? false, plugins: [options.plugin, probe], config: options.config, clone: true })
+  const gateway = await startIn(place, options.plugin, probe as unknown as Plugin, { bundled: options.bundled ?? false, config: options.config })
   const tool = tools?.get(options.tool)
   if (!tool) await gateway.close()
   ok(tool, `no plugin contributes the tool ${options.tool}`)

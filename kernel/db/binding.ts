@@ -52,7 +52,7 @@ const bindText = "SELECT set_config('role', $1, $3), set_config('plugboard.tenan
 const bindPooledText = `${bindText}, set_config('TimeZone', 'UTC', true), set_config('statement_timeout', $4, true)`
 /** The tenant of a sandboxed plugin stands in a variable that it cannot name; the other one is for the default of `tenant_id`. */
 const bindPluginText = `${bindText}, set_config($4, $2, $3)`
-const bindPooledPluginText = `${bindPooledText}, set_config($5, $2, $3)`
+const bindPooledPluginText = `${bindPooledText}, set_config('standard_conforming_strings', 'on', true), set_config($5, $2, $3)`
 
 /**
  * Puts each query of a connection under the role and tenant that its name asks for. A binding is made when it differs from the connection's last one, by one more statement.

@@ -49,12 +49,15 @@ describe("the tables of a sandboxed plugin", function () {
 
   it("are changed by later files, rows of all tenants included", async () => {
     for (const caller of [acme, globex]) await terms.add(caller, "SLA")
+    const columns = async () => Object.keys((await terms.plugin.query(acme, "SELECT * FROM glossary.terms", [])).rows[0] ?? {})
+    deepEqual(await columns(), ["tenant_id", "name", "meaning"])
     await terms.migrate("glossary", {
       "0001_terms.sql": termsTable,
       "0002_more.sql": `${table("glossary.more", ", part int NOT NULL")} SELECT kernel.protect('glossary.more');`,
       "0003_filled.sql": "ALTER TABLE glossary.terms ADD COLUMN filled boolean; UPDATE glossary.terms SET filled = true;",
     })
     for (const caller of [acme, globex]) deepEqual((await terms.plugin.query(caller, "SELECT filled FROM glossary.terms", [])).rows, [{ filled: true }])
+    deepEqual(await columns(), ["tenant_id", "name", "meaning", "filled"])
   })
 
   it("refuse a file that does not pass the gate, naming file and reason, and keep nothing of it", async () => {

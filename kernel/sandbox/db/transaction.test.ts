@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict"
 import { setTimeout as sleep } from "node:timers/promises"
 import { isError } from "@plugboard/sdk"
 import { Type } from "typebox"
+import { asAdministrator, databaseOf, server } from "../../db/administrator.test.ts"
 import type { CommittedEvent } from "../../db/database.ts"
 import { acme, allNotes, globex } from "../../db/notes.test.ts"
 import { embeddedLimits, serverLimits } from "../../db/plugin-limits.ts"
@@ -11,7 +12,7 @@ import { type Terms, termsDatabase } from "./terms.test.ts"
 import type { PluginTx } from "./transaction.ts"
 
 const nothing = { audit: [], events: [], jobs: [] }
-const limits = process.env.TEST_DATABASE_URL ? serverLimits : embeddedLimits
+const limits = server ? serverLimits : embeddedLimits
 const insert = (tx: PluginTx, name: string) => tx.query("INSERT INTO glossary.terms (name, meaning) VALUES ($1, '')", [name])
 const expired = (error: unknown) => isError(error, "kernel.transaction_expired")
 
@@ -197,6 +198,27 @@ describe("a transaction of a sandboxed plugin", function () {
     deepEqual(await terms.names(acme), [])
     deepEqual(await terms.db.tenant("notes", globex).any(allNotes), [{ text: "of globex" }])
   })
+
+  if (server) {
+    it("is lost with a connection that the server ends, and the next one has another", async () => {
+      const tx = await plugin.transaction(acme)
+      await insert(tx, "lost")
+      await asAdministrator((client) =>
+        client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name LIKE '%\\_x\\_glossary'", [
+          databaseOf(terms.notes.scratch.databaseUrl),
+        ]),
+      )
+      await rejects(async () => {
+        await insert(tx, "late")
+        await tx.commit(nothing)
+      })
+      await sleep(100)
+      const next = await plugin.transaction(acme)
+      await insert(next, "next")
+      await next.commit(nothing)
+      deepEqual(await terms.names(acme), ["next"])
+    })
+  }
 
   it("is rolled back when its plugin is taken down", async () => {
     const tx = await plugin.transaction(acme)

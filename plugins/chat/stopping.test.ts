@@ -31,7 +31,7 @@ describe("a gateway that stops", () => {
     deepEqual([refused.code, refused.retryAfterMs], ["UNAVAILABLE", 2_000])
     equal((await answer).content.split(" ").length, 20)
     await closing
-  })
+  }).timeout(60_000)
 
   it("interrupts what does not end in time, also what waits for its turn, and loses no message", async () => {
     const first = await testGateway({ config: { gateway: { drain_seconds: 0 } } })
@@ -57,5 +57,5 @@ describe("a gateway that stops", () => {
     )
     equal((await again.call("chat.send", { sessionKey, message: "/say on we go" })).content, "on we go")
     await second.close()
-  })
+  }).timeout(60_000)
 })

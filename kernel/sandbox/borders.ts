@@ -13,6 +13,8 @@ export interface Borders {
   user: boolean
   /** A hard limit of memory by the kernel; without it the gateway looks at what the plugin holds and ends it. */
   memory: boolean
+  /** The system ends it with the gateway, however that ends; without it one that does not look at its pipe stays. */
+  end: boolean
 }
 
 /** `nobody` on Linux, macOS and the BSDs alike. */
@@ -22,7 +24,9 @@ const baseMiB = 600
 
 const isRoot = process.getuid?.() === 0
 const namespaceFlags = [...(isRoot ? [] : ["--user", "--map-current-user"]), "--pid", "--net", "--ipc", "--fork", "--kill-child"]
-const userFlags = [`--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups", "--no-new-privs"]
+/** Outermost, since there the parent is the gateway; and with the change of the user, which makes the system forget what `--kill-child` has asked for. */
+const endFlags = ["--pdeathsig=KILL"]
+const userFlags = [`--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups", "--no-new-privs", ...endFlags]
 
 let known: Promise<Borders> | undefined
 
@@ -38,13 +42,19 @@ async function look(): Promise<Borders> {
       () => true,
       () => false,
     ))
-  const [namespaces, user, memory] = await Promise.all([works("unshare", ...namespaceFlags), isRoot && works("setpriv", ...userFlags), works("prlimit", "--data=1000000000")])
-  return { namespaces, user, memory }
+  const [namespaces, user, memory, end] = await Promise.all([
+    works("unshare", ...namespaceFlags),
+    isRoot && works("setpriv", ...userFlags),
+    works("prlimit", "--data=1000000000"),
+    works("setpriv", ...endFlags),
+  ])
+  return { namespaces, user, memory, end }
 }
 
 /** The command and arguments that put `command` behind what holds here. */
-export function behind({ namespaces, user, memory }: Borders, limits: { memoryMiB: number; readable: readonly string[] }, command: readonly string[]): string[] {
+export function behind({ namespaces, user, memory, end }: Borders, limits: { memoryMiB: number; readable: readonly string[] }, command: readonly string[]): string[] {
   return [
+    ...(end ? ["setpriv", ...endFlags] : []),
     ...(namespaces ? ["unshare", ...namespaceFlags] : []),
     ...(memory ? ["prlimit", `--data=${(baseMiB + limits.memoryMiB) * 1_048_576}`] : []),
     ...(user && limits.readable.every(othersMayRead) ? ["setpriv", ...userFlags] : []),

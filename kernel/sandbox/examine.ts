@@ -29,7 +29,7 @@ export async function examineSandbox(): Promise<Finding[]> {
     const [printed] = await Promise.all([text(probe.output), probe.ended])
     clearTimeout(timer)
     const found = JSON.parse(printed) as Found
-    const { namespaces, user, memory } = await borders()
+    const { namespaces, user, memory, end } = await borders()
     const held = [!found.files && "other files", !found.processes && "other programs", !found.network && "the network"].filter(Boolean)
     return [
       {
@@ -43,6 +43,7 @@ export async function examineSandbox(): Promise<Finding[]> {
         "It can see which processes there are; signals to them are taken from it before its code runs. `unshare` of util-linux closes that.",
       ),
       said(memory, "a memory limit of the system's", "The gateway looks at its memory four times a second and ends it. `prlimit` of util-linux closes the gap."),
+      said(end, "an end with the gateway's, however that ends", "One that is busy with itself outlives a gateway that was killed. `setpriv` of util-linux ends it."),
       said(
         user,
         "a user of its own, where others may read its folder",

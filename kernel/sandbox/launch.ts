@@ -42,6 +42,7 @@ export async function launch({ folder, memoryMiB, script = runtime, args = [] }:
     "--disable-sigusr1",
     // Type stripping and the permission model say that they are young; a plugin's output is for what the plugin says.
     "--no-warnings",
+    ...withoutModules(),
     `--max-old-space-size=${Math.max(32, Math.round(memoryMiB / 2))}`,
     "--max-semi-space-size=4",
     ...(extension === ".ts" ? ["--conditions=plugboard-source"] : []),
@@ -72,6 +73,12 @@ export async function launch({ folder, memoryMiB, script = runtime, args = [] }:
     rss: () => rssOf(child),
     kill: () => void child.kill("SIGKILL"),
   }
+}
+
+/** Modules that go past the permission model, as far as this Node has them: SQLite opens any file. */
+function withoutModules(): string[] {
+  const flags = ["sqlite", "ffi", "webstorage"].map((name) => `experimental-${name}`)
+  return flags.filter((flag) => process.allowedNodeEnvironmentFlags.has(`--${flag}`)).map((flag) => `--no-${flag}`)
 }
 
 /** Its work gives way to the gateway's. Inherited by what the wrapping commands start. */

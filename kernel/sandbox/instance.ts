@@ -5,6 +5,7 @@ import type { Bridge } from "./bridge.ts"
 import { type LentCaller, LentCallers } from "./callers.ts"
 import type { Init, Registration } from "./contract.ts"
 import { PluginProcess } from "./process.ts"
+import { checkRegistration } from "./registration.ts"
 import { IncomingStream } from "./wire/streams.ts"
 
 export interface InstanceOptions {
@@ -107,7 +108,13 @@ export class Instance {
   /** What is told to the process when there is one. */
   tell(method: string, args: readonly unknown[]): void {
     this.#running?.then(
-      (process) => process.tell(method, args),
+      (process) => {
+        try {
+          process.tell(method, args)
+        } catch (err) {
+          this.#options.host.log.warn({ err, method }, "message to a plugin cannot cross")
+        }
+      },
       () => undefined,
     )
   }
@@ -128,16 +135,17 @@ export class Instance {
   async #begin(): Promise<PluginProcess> {
     const { manifest, host, folder, memoryMiB, init, bridge, told, ready } = this.#options
     const process = await PluginProcess.start({ manifest, host, folder, memoryMiB, init: init(), bridge: bridge(this.callers), told })
-    const missing = missingHandler(manifest, process.registration)
-    if (missing !== null) {
-      process.kill(missing)
-      throw new Error(missing)
+    try {
+      checkRegistration(manifest, process.registration)
+      const running = this.#running
+      void process.ended.then((reason) => running && this.#crashed(running, reason))
+      if (process.registration.life.includes("start")) await process.call("life", ["start"], AbortSignal.timeout(drainMs))
+      ready(process)
+      return process
+    } catch (error) {
+      process.kill((error as Error).message)
+      throw error
     }
-    const running = this.#running
-    void process.ended.then((reason) => running && this.#crashed(running, reason))
-    if (process.registration.life.includes("start")) await process.call("life", ["start"], AbortSignal.timeout(drainMs))
-    ready(process)
-    return process
   }
 
   #crashed(running: Promise<PluginProcess>, reason: string): void {
@@ -187,15 +195,4 @@ export interface CallOptions {
 /** True for what others find without calling it: it must be there before anybody asks. */
 export function needsProcess(manifest: Manifest): boolean {
   return Boolean(manifest.contributes?.length || manifest.offers?.length || manifest.opens?.length || manifest.listens?.length)
-}
-
-function missingHandler(manifest: Manifest, { handlers }: Registration): string | null {
-  for (const kind of ["routes", "rpc", "hooks", "jobs"] as const) {
-    const declared = Object.keys(manifest[kind] ?? {})
-    const missing = declared.find((name) => !handlers[kind].includes(name))
-    if (missing) return `its handler ${kind}.${missing} is missing`
-    const extra = handlers[kind].find((name) => !declared.includes(name))
-    if (extra) return `its handler ${kind}.${extra} is not in its manifest`
-  }
-  return null
 }

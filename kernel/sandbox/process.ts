@@ -1,9 +1,9 @@
-import { createInterface } from "node:readline"
 import type { Host, Manifest } from "@plugboard/sdk"
 import { fail } from "../failures.ts"
 import type { Bridge } from "./bridge.ts"
 import type { Init, Registration } from "./contract.ts"
 import { type Launched, launch } from "./launch.ts"
+import { PluginLog } from "./plugin-log.ts"
 import { Peer } from "./wire/peer.ts"
 
 export interface ProcessOptions {
@@ -17,12 +17,12 @@ export interface ProcessOptions {
   told(method: string, args: readonly unknown[]): boolean
 }
 
-/** Times in ms: until the plugin is activated; between looks at the process; without an answer to a look, which means that its event loop stands still. */
-const limits = { start: 15_000, look: 250, silence: 10_000 }
+/** Times in ms: until the plugin is activated; between looks at the process; between questions whether it is there while it has nothing to do; without an answer, which means that its event loop stands still. */
+const limits = { start: 15_000, look: 250, idle: 10_000, silence: 10_000 }
 /** Calls that the process may have under way here. Its own runtime keeps to half of that; more is no accident. */
 const mostCalls = 1_000
-/** Log lines: a burst, and then so many a second. */
-const logBudget = { burst: 500, perSecond: 50 }
+/** Bytes of its calls under way and of streams that nobody has read yet: eight frames of the largest size. */
+const mostBytes = 128 << 20
 /** Bytes that the process has not taken; it is given no events then. */
 const backlogLimit = 8 << 20
 
@@ -32,8 +32,7 @@ export class PluginProcess {
   readonly #launched: Launched
   readonly #peer: Peer
   #reason: string | undefined
-  #lines = logBudget.burst
-  #dropped = 0
+  readonly #log: PluginLog
   registration!: Registration
   /** Resolves with why it ended. */
   readonly ended: Promise<string>
@@ -42,10 +41,12 @@ export class PluginProcess {
     this.#options = options
     this.#launched = launched
     const { bridge } = options
+    this.#log = new PluginLog(options.host.log)
     this.#peer = new Peer({
       input: launched.output,
       output: launched.input,
       mostCalls,
+      mostBytes,
       mostOwnCalls: 10_000,
       paced: true,
       sendStacks: false,
@@ -53,7 +54,7 @@ export class PluginProcess {
       told: (method, args) => this.#told(method, args),
       broken: (reason) => this.kill(reason),
     })
-    createInterface({ input: launched.errors, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) => this.#log("info", { output: line.slice(0, 2_000) }, "plugin printed"))
+    this.#log.prints(launched.errors)
     this.ended = launched.ended.then((how) => {
       const reason = this.#reason ?? how
       this.#peer.close(fail("plugin_failed", { plugin: options.manifest.id, reason }, { retryAfterMs: 1_000 }))
@@ -87,7 +88,7 @@ export class PluginProcess {
   /** For events and the like: dropped while the process does not read. */
   tell(method: string, args: readonly unknown[]): void {
     if (this.#launched.input.writableLength < backlogLimit) this.#peer.tell(method, args)
-    else this.#log("warn", { method }, "plugin does not read; a message was dropped")
+    else this.#log.warn({ method }, "plugin does not read; a message was dropped")
   }
 
   kill(reason: string): void {
@@ -97,42 +98,31 @@ export class PluginProcess {
 
   #told(method: string, args: readonly unknown[]): void {
     try {
-      if (method === "log") this.#log(args[0] as string, args[1] as object, String(args[2]).slice(0, 2_000))
+      if (!Array.isArray(args)) throw new TypeError("a message has no list of arguments")
+      if (method === "log") this.#log.line(args[0], args[1], args[2])
       else if (!this.#options.told(method, args)) this.#options.bridge.told(method, args)
     } catch (err) {
-      this.#log("warn", { err, method }, "message of a plugin refused")
+      this.#log.warn({ err, method: String(method).slice(0, 100) }, "message of a plugin refused")
     }
   }
 
-  #log(level: string, fields: object, text: string): void {
-    if (this.#lines <= 0) {
-      this.#dropped += 1
-      return
-    }
-    this.#lines -= 1
-    const { log } = this.#options.host
-    const write = level === "error" || level === "warn" || level === "debug" ? log[level] : log.info
-    write.call(log, fields, text)
-  }
-
-  /** Memory, life signs and the budget of its log, for as long as it runs. */
+  /** Memory and life signs, for as long as it runs. */
   #watch(): void {
-    const mostBytes = this.#options.memoryMiB * 1_048_576
+    const mostHeld = this.#options.memoryMiB * 1_048_576
     let asked = 0
-    let ticks = 0
+    let answered = 0
     const clock = setInterval(() => {
       const held = this.#launched.rss()
-      if (held !== undefined && held > mostBytes) this.kill(`it held ${Math.round(held / 1_048_576)} MiB, and ${this.#options.memoryMiB} are the most`)
-      ticks += 1
-      if (ticks % (1_000 / limits.look) === 0) this.#refill()
+      if (held !== undefined && held > mostHeld) this.kill(`it held ${Math.round(held / 1_048_576)} MiB, and ${this.#options.memoryMiB} are the most`)
       const now = performance.now()
       if (asked > 0) {
         if (now - asked > limits.silence) this.kill(`it did not answer for ${limits.silence / 1_000} s`)
-      } else if (this.busy > 0 && this.registration) {
+      } else if (this.registration && (this.busy > 0 || now - answered > limits.idle)) {
         asked = now
         this.#peer.call("ping", []).then(
           () => {
             asked = 0
+            answered = performance.now()
           },
           () => undefined,
         )
@@ -140,13 +130,5 @@ export class PluginProcess {
     }, limits.look)
     clock.unref()
     void this.ended.then(() => clearInterval(clock))
-  }
-
-  #refill(): void {
-    this.#lines = Math.min(logBudget.burst, this.#lines + logBudget.perSecond)
-    if (this.#dropped === 0) return
-    const dropped = this.#dropped
-    this.#dropped = 0
-    this.#log("warn", { dropped }, "plugin logs too much; lines were dropped")
   }
 }

@@ -24,6 +24,7 @@ export function serveGateway({ input, output }: Pipes): void {
     input,
     output,
     mostCalls: 100_000,
+    mostBytes: Number.POSITIVE_INFINITY,
     mostOwnCalls: 500,
     paced: false,
     sendStacks: true,

@@ -1,7 +1,8 @@
-import type { Caller } from "@plugboard/sdk"
+import { type Caller, isError } from "@plugboard/sdk"
 import type { Who } from "../../db/binding.ts"
 import type { Pool } from "../../db/pool.ts"
 import { schemaOf } from "../../db/schema.ts"
+import { fail } from "../../failures.ts"
 import { carriedOf, writeAsKernel, writeThroughWord } from "./carry.ts"
 import { type Border, connectionsOf, type PluginDbRooms } from "./connections.ts"
 import { Pause } from "./pause.ts"
@@ -30,11 +31,19 @@ export async function openPluginDb({ db, config, log }: PluginDbRooms, plugin: s
   const alone = new Turns(limits.atOnce)
   const together = new Turns(limits.atOnce)
   const open = new Set<PluginTx>()
+  let closed = false
   const whoIs = ({ tenantId }: Caller): Who => `x:${role}:${tenantId}`
 
   async function ask(run: Pool["run"], caller: Caller, text: string, values: readonly unknown[]): Promise<PluginResult> {
     const { query, name } = await texts.gated(text, values)
-    return run(whoIs(caller), query, name)
+    const startedAt = performance.now()
+    try {
+      return await run(whoIs(caller), query, name)
+    } catch (error) {
+      // On the embedded database a statement past its limit has cost everybody a restart.
+      if (performance.now() - startedAt >= limits.statementMs && isError(error, "kernel.database_unavailable")) pause.begin()
+      throw error
+    }
   }
 
   const rooms: TransactionRooms = {
@@ -55,37 +64,33 @@ export async function openPluginDb({ db, config, log }: PluginDbRooms, plugin: s
     },
   }
 
-  /** On the embedded database a statement past its limit has cost everybody a restart. */
-  async function aloneAsk(caller: Caller, text: string, values: readonly unknown[]): Promise<PluginResult> {
-    pause.demandOver()
-    return alone.with(async () => {
-      const startedAt = performance.now()
-      try {
-        return await ask(pool.run, caller, text, values)
-      } catch (error) {
-        if (performance.now() - startedAt >= limits.statementMs) pause.begin()
-        throw error
-      }
-    })
-  }
-
   return {
     border,
-    query: (caller, text, values, tx) => (tx ? tx.query(text, values) : aloneAsk(caller, text, values)),
+    async query(caller, text, values, tx) {
+      if (tx) return tx.query(text, values)
+      pause.demandOver()
+      return alone.with(() => ask(pool.run, caller, text, values))
+    },
     async transaction(caller) {
       pause.demandOver()
       await inside.queueSettled()
       const endTurn = await together.take()
-      let tx: PluginTx | undefined
-      const whenDone = () => {
-        if (tx) open.delete(tx)
+      try {
+        if (closed) throw fail("unavailable")
+        const tx = await OpenTransaction.begin(rooms, caller)
+        open.add(tx)
+        void tx.ended.then(() => {
+          open.delete(tx)
+          endTurn()
+        })
+        return tx
+      } catch (error) {
         endTurn()
+        throw error
       }
-      tx = await OpenTransaction.begin(rooms, caller, whenDone)
-      open.add(tx)
-      return tx
     },
     async close() {
+      closed = true
       await Promise.all([...open].map((tx) => tx.rollback()))
       await close()
     },

@@ -192,6 +192,7 @@ describe("a transaction of a sandboxed plugin", function () {
     const busy = tx.query(endless, [])
     await rejects(busy, (error) => isError(error, "kernel.database_unavailable"))
     await tx.rollback()
+    await rejects(plugin.transaction(acme), (error) => isError(error, "kernel.database_paused"))
     await rejects(insert(tx, "late"), /rolled back|lost|too long|expired/)
     // On the embedded database that was a restart of its thread.
     for (let attempt = 0; attempt < 5 && (await terms.names(acme).catch(() => null)) === null; attempt += 1) await sleep(200)

@@ -9,7 +9,10 @@ export interface PluginResult {
   rowCount: number
 }
 
-/** A transaction that another process goes through step by step. It holds a connection, so it ends by itself when that takes too long. */
+/**
+ * A transaction that another process goes through step by step, not a batch: the same code of a plugin runs in the gateway's process too, where it reads before it decides what to write.
+ * It holds a connection, so it ends by itself when that takes too long.
+ */
 export interface PluginTx {
   query(text: string, values: readonly unknown[]): Promise<PluginResult>
   /** With what it takes along, or not at all. */
@@ -30,8 +33,6 @@ export interface TransactionRooms {
   expired(): number
 }
 
-class RolledBack extends Error {}
-
 export class OpenTransaction implements PluginTx {
   readonly #rooms: TransactionRooms
   readonly #caller: Caller
@@ -39,23 +40,21 @@ export class OpenTransaction implements PluginTx {
   /** Resolving it commits, rejecting it rolls back. */
   readonly #end: PromiseWithResolvers<void>
   readonly #done: Promise<unknown>
+  /** Its connection is free again, whatever became of it. */
+  readonly ended: Promise<void>
   readonly #longest: NodeJS.Timeout
   #idle: NodeJS.Timeout | undefined
   readonly #underWay = new Set<Promise<unknown>>()
   #over: Error | undefined
 
-  /** `whenDone` is called once its connection is free again. */
-  static async begin(rooms: TransactionRooms, caller: Caller, whenDone: () => void): Promise<OpenTransaction> {
+  static async begin(rooms: TransactionRooms, caller: Caller): Promise<OpenTransaction> {
     const begun = Promise.withResolvers<Connection>()
     const end = Promise.withResolvers<void>()
     const done = rooms.pool.transaction((connection) => {
       begun.resolve(connection)
       return end.promise
     })
-    done.then(whenDone, (error) => {
-      whenDone()
-      begun.reject(error)
-    })
+    done.catch(begun.reject)
     return new OpenTransaction(rooms, caller, await begun.promise, end, done)
   }
 
@@ -68,7 +67,10 @@ export class OpenTransaction implements PluginTx {
     this.#longest = setTimeout(() => this.#expire(), rooms.limits.transactionMs)
     this.#awaitNext()
     // The connection may be lost between two statements.
-    done.catch(() => this.#close(new Error("the transaction has ended: its connection was lost")))
+    this.ended = done.then(
+      () => undefined,
+      () => this.#close(new Error("the transaction is over: its connection was lost")),
+    )
   }
 
   async query(text: string, values: readonly unknown[]): Promise<PluginResult> {
@@ -86,7 +88,7 @@ export class OpenTransaction implements PluginTx {
 
   async commit(carried: TxCarried): Promise<void> {
     this.#demandOpen()
-    this.#close(new Error("the transaction has been committed"))
+    this.#close(new Error("the transaction is over: it has been committed"))
     try {
       await Promise.allSettled(this.#underWay)
       const tell = await this.#rooms.carry(this.#caller, this.#connection, carried)
@@ -94,16 +96,17 @@ export class OpenTransaction implements PluginTx {
       await this.#done
       tell()
     } catch (error) {
+      this.#over = error as Error
       this.#end.reject(error)
-      await this.#done.catch(() => undefined)
+      await this.ended
       throw error
     }
   }
 
   async rollback(): Promise<void> {
-    this.#close(new Error("the transaction has been rolled back"))
-    this.#end.reject(new RolledBack("rolled back"))
-    await this.#done.catch(() => undefined)
+    this.#close(new Error("the transaction is over: it has been rolled back"))
+    this.#end.reject(new Error("rolled back"))
+    await this.ended
   }
 
   #demandOpen(): void {

@@ -41,7 +41,7 @@ export class FrameWriter {
   }
 }
 
-/** Of each such span the reader may spend a part on one process; then that process waits. Milliseconds. */
+/** Of each such span the reader may spend a part on one process; then that process waits, in proportion when one frame took longer than that. Milliseconds. */
 const paceMs = { span: 100, part: 30 }
 
 /**
@@ -67,7 +67,9 @@ export function readFrames(source: Readable, take: (json: string, bytes: Uint8Ar
     spent += now - began
     if (spent < paceMs.part) return
     source.pause()
-    setTimeout(() => source.resume(), Math.max(1, spanEnds - now))
+    const waitMs = Math.max(1, spanEnds - now, (spent * paceMs.span) / paceMs.part - spent)
+    spanEnds = now + waitMs
+    setTimeout(() => source.resume(), waitMs)
   })
   function read(chunk: Buffer): void {
     if (over) return

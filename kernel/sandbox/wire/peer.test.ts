@@ -17,7 +17,15 @@ interface Pair {
 function pair(serve: Serve, mostCalls = 100): Pair {
   const [toThere, raw] = [new PassThrough(), new PassThrough()]
   const broken: string[] = []
-  const shared = { mostCalls, mostOwnCalls: 1_000, paced: false, sendStacks: false, told: () => undefined, broken: (reason: string) => void broken.push(reason) }
+  const shared = {
+    mostCalls,
+    mostBytes: 1 << 20,
+    mostOwnCalls: 1_000,
+    paced: false,
+    sendStacks: false,
+    told: () => undefined,
+    broken: (reason: string) => void broken.push(reason),
+  }
   return {
     here: new Peer({ ...shared, input: raw, output: toThere, serve: async () => undefined }),
     there: new Peer({ ...shared, input: toThere, output: raw, serve }),

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream"
-import { errorFrom, type WireError, wireError } from "./errors.ts"
+import { errorFrom, wireError } from "./errors.ts"
 import { FrameWriter, readFrames } from "./frames.ts"
 import { IncomingStream, OutgoingStream } from "./streams.ts"
 import { pack, unpack } from "./values.ts"
@@ -19,6 +19,8 @@ export interface PeerOptions {
   broken(reason: string): void
   /** Calls, and streams, of the other side under way at once; one more ends it. */
   mostCalls: number
+  /** Bytes of frames whose calls are under way, or whose items nobody has read yet; more end it. */
+  mostBytes: number
   /** Calls of this side under way at once; further ones wait. */
   mostOwnCalls: number
   /** The other side is not trusted: it may take a part of this process's time and no more. */
@@ -44,6 +46,9 @@ export class Peer {
   /** Streams that came with the frame at hand. */
   #joined: IncomingStream[] = []
   readonly #queue: (() => void)[] = []
+  #heldBytes = 0
+  /** Streams that this side has answered with and that have not ended. */
+  #answering = 0
   #lastCall = 0
   #lastStream = 0
   #closed: Error | undefined
@@ -53,7 +58,7 @@ export class Peer {
     this.#writer = new FrameWriter(options.output)
     const take = (json: string, bytes: Uint8Array) => {
       this.#joined = []
-      this.#take(unpack(json, bytes, (id) => this.#join(id)) as [number, number, ...unknown[]])
+      this.#take(unpack(json, bytes, (id) => this.#join(id)) as [number, number, ...unknown[]], json.length + bytes.length)
     }
     readFrames(options.input, take, options.broken, options.paced)
   }
@@ -114,11 +119,11 @@ export class Peer {
     return waiting
   }
 
-  #take([kind, id, ...rest]: [number, number, ...unknown[]]): void {
+  #take([kind, id, ...rest]: [number, number, ...unknown[]], size: number): void {
     if (this.#closed) return
     switch (kind) {
       case kinds.call:
-        void this.#serve(id, rest[0] as string, rest[1] as unknown[])
+        this.#admit(id, rest[0], rest[1], size)
         break
       case kinds.answer: {
         const waiting = this.#settle(id)
@@ -128,16 +133,16 @@ export class Peer {
         break
       }
       case kinds.failure:
-        this.#settle(id)?.reject(errorFrom(rest[0] as WireError))
+        this.#settle(id)?.reject(errorFrom(rest[0]))
         break
       case kinds.abort:
         this.#serving.get(id)?.abort()
         break
       case kinds.item:
-        this.#incoming.get(id)?.push(rest[0])
+        this.#incoming.get(id)?.push(rest[0], this.#hold(size))
         break
       case kinds.end:
-        this.#incoming.get(id)?.end(rest[0] === undefined || rest[0] === null ? undefined : errorFrom(rest[0] as WireError))
+        this.#incoming.get(id)?.end(rest[0] === undefined || rest[0] === null ? undefined : errorFrom(rest[0]))
         this.#incoming.delete(id)
         break
       case kinds.credit:
@@ -154,28 +159,49 @@ export class Peer {
     }
   }
 
-  async #serve(id: number, method: string, args: readonly unknown[]): Promise<void> {
+  /** Counts bytes that came until what it returns is called. */
+  #hold(bytes: number): () => void {
+    this.#heldBytes += bytes
+    if (this.#heldBytes > this.#options.mostBytes) throw new Error(`more than ${this.#options.mostBytes} bytes wait to be dealt with`)
+    return () => {
+      this.#heldBytes -= bytes
+    }
+  }
+
+  #admit(id: number, method: unknown, args: unknown, size: number): void {
     if (typeof method !== "string" || !Array.isArray(args)) throw new Error("a call names no method")
-    if (this.#serving.size >= this.#options.mostCalls) return this.#options.broken(`it made more than ${this.#options.mostCalls} calls at once`)
+    if (this.#serving.has(id)) throw new Error("two calls have one number")
+    if (this.#serving.size + this.#answering >= this.#options.mostCalls) throw new Error(`there are more than ${this.#options.mostCalls} calls and streams at once`)
+    const release = this.#hold(size)
+    this.#serve(id, method, args)
+      .catch((error: Error) => this.#options.broken(`its call ${method.slice(0, 100)} could not be answered: ${error.message}`))
+      .finally(release)
+  }
+
+  async #serve(id: number, method: string, args: readonly unknown[]): Promise<void> {
     const abort = new AbortController()
     this.#serving.set(id, abort)
-    let frame: readonly unknown[]
     try {
-      frame = [kinds.answer, id, await this.#options.serve(method, args, abort.signal)]
+      const answer = await this.#options.serve(method, args, abort.signal)
+      this.#serving.delete(id)
+      if (!this.#closed) this.#send([kinds.answer, id, answer], abort)
     } catch (error) {
-      frame = [kinds.failure, id, wireError(error, this.#options.sendStacks)]
+      this.#serving.delete(id)
+      if (!this.#closed) this.#sendError(kinds.failure, id, error)
     }
-    this.#serving.delete(id)
-    if (this.#closed) return
+  }
+
+  /** A failure whose facts cannot cross is told by its text. */
+  #sendError(kind: number, id: number, error: unknown): void {
     try {
-      this.#send(frame, abort)
-    } catch (error) {
-      this.#send([kinds.failure, id, wireError(error, this.#options.sendStacks)])
+      this.#send([kind, id, wireError(error, this.#options.sendStacks)])
+    } catch {
+      this.#send([kind, id, wireError(new Error(error instanceof Error ? error.message : String(error)), false)])
     }
   }
 
   #join(id: number): AsyncIterable<unknown> {
-    if (this.#incoming.size >= this.#options.mostCalls || this.#incoming.has(id)) throw new Error("a stream is one too many, or there already")
+    if (!Number.isSafeInteger(id) || this.#incoming.size >= this.#options.mostCalls || this.#incoming.has(id)) throw new Error("a stream is one too many, or there already")
     const stream = new IncomingStream(
       (count) => this.#closed || this.#send([kinds.credit, id, count]),
       () => {
@@ -190,12 +216,16 @@ export class Peer {
 
   #open(source: AsyncIterable<unknown>, abort: AbortController | undefined): number {
     const id = ++this.#lastStream
+    if (abort) this.#answering += 1
     const stream = new OutgoingStream(
       source,
       (item) => this.#closed || this.#send([kinds.item, id, item]),
       (error) => {
         this.#outgoing.delete(id)
-        if (!this.#closed) this.#send(error === undefined ? [kinds.end, id] : [kinds.end, id, wireError(error, this.#options.sendStacks)])
+        if (abort) this.#answering -= 1
+        if (this.#closed) return
+        if (error === undefined) this.#send([kinds.end, id])
+        else this.#sendError(kinds.end, id, error)
       },
       abort,
     )

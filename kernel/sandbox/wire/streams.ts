@@ -5,7 +5,7 @@ const window = 32
 export class IncomingStream implements AsyncIterable<unknown> {
   readonly #grant: (count: number) => void
   readonly #cancel: () => void
-  readonly #items: unknown[] = []
+  readonly #items: { value: unknown; release: () => void }[] = []
   #granted = 0
   #over = false
   #error: Error | undefined
@@ -16,12 +16,15 @@ export class IncomingStream implements AsyncIterable<unknown> {
     this.#cancel = cancel
   }
 
-  /** Throws when more comes than was granted. */
-  push(item: unknown): void {
-    if (this.#over) return
+  /** Throws when more comes than was granted. `release` is called once it has been read, or will never be. */
+  push(value: unknown, release: () => void): void {
+    if (this.#over) {
+      release()
+      return
+    }
     if (this.#granted <= 0) throw new Error("a stream has sent more than it was granted")
     this.#granted -= 1
-    this.#items.push(item)
+    this.#items.push({ value, release })
     this.#wake?.()
   }
 
@@ -33,15 +36,19 @@ export class IncomingStream implements AsyncIterable<unknown> {
 
   /** Nobody will read it. */
   leave(): void {
+    this.#drop()
     if (this.#over) return
     this.#over = true
-    this.#items.length = 0
     this.#cancel()
   }
 
   fail(error: Error): void {
-    this.#items.length = 0
+    this.#drop()
     this.end(error)
+  }
+
+  #drop(): void {
+    for (const { release } of this.#items.splice(0)) release()
   }
 
   /** Ends the source, and whoever reads, with `error`. */
@@ -54,8 +61,10 @@ export class IncomingStream implements AsyncIterable<unknown> {
   async *[Symbol.asyncIterator](): AsyncGenerator<unknown> {
     try {
       for (;;) {
-        if (this.#items.length > 0) {
-          yield this.#items.shift()
+        const item = this.#items.shift()
+        if (item) {
+          item.release()
+          yield item.value
           continue
         }
         if (this.#over) {

@@ -5,7 +5,9 @@ const views = { Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int
 type ViewName = keyof typeof views
 
 /** Deeper than this no value crosses: what walks it in the gateway is recursive. */
-const deepest = 64
+export const deepest = 64
+/** Members and elements of one value: 16 MiB of brackets would take a second to parse and a gigabyte to hold. */
+const mostParts = 1_000_000
 
 export interface Packed {
   json: string
@@ -76,31 +78,34 @@ function kindOf(view: ArrayBufferView, at: string): ViewName {
 
 /** The value again. `bytes` is what follows the text in its frame. Throws on what no `pack` makes. */
 export function unpack(json: string, bytes: Uint8Array, joinStream: JoinStream): unknown {
-  if (isTooDeep(json)) throw new Error(`a value is deeper than ${deepest} levels`)
+  checkShape(json)
   const value: unknown = parse(json)
   // The usual message has no marker, and a text that holds none needs no walk.
   return json.includes('{"$') ? revive(value, { bytes, joinStream }, 0) : value
 }
 
-/** By its brackets outside of texts, before anything walks it. A text too short to be deep is not looked at. */
-function isTooDeep(json: string): boolean {
+/** By its brackets and commas outside of texts, before anything parses or walks it. A text too short to be deep is not looked at. */
+function checkShape(json: string): void {
   const most = 2 * deepest + 4
-  if (json.length <= 2 * most) return false
+  if (json.length <= 2 * most) return
   let depth = 0
+  let parts = 0
   for (let at = 0; at < json.length; at++) {
     const code = json.charCodeAt(at)
     if (code === 0x22) {
       // To the end of the text: the next quote with an even number of backslashes before it.
       do {
         at = json.indexOf('"', at + 1)
-        if (at < 0) return false
+        if (at < 0) return
       } while (isEscaped(json, at))
     } else if (code === 0x7b || code === 0x5b) {
       depth += 1
-      if (depth > most) return true
+      parts += 1
+      if (depth > most) throw new Error(`a value is deeper than ${deepest} levels`)
     } else if (code === 0x7d || code === 0x5d) depth -= 1
+    else if (code === 0x2c) parts += 1
+    if (parts > mostParts) throw new Error(`a value has more than ${mostParts} parts`)
   }
-  return false
 }
 
 function isEscaped(json: string, at: number): boolean {

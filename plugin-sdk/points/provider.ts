@@ -10,11 +10,19 @@ export interface ToolCall {
   parseError?: string
 }
 
+/** What a provider wants back with the message, word for word: signed thinking and the like. `type`: the provider type that made it and alone reads it. Plain data. */
+export interface ProviderState {
+  type: string
+  data: unknown
+}
+
 /** One message of a model's conversation. */
 export interface ModelMessage {
   role: "system" | "user" | "assistant" | "tool"
   content: string | readonly ContentPart[]
   thinking?: string
+  /** In the order in which it came. Lost when the message is stored: providers ask for it within a turn only. */
+  state?: readonly ProviderState[]
   toolCalls?: readonly ToolCall[]
   /** For `role: "tool"`: the call that it answers. */
   toolCallId?: string
@@ -28,20 +36,28 @@ export interface ToolSpec {
   parameters: object
 }
 
+/** How much a model thinks before it answers. */
+export type Effort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh"
+
 export interface LlmRequest {
   model: string
   messages: readonly ModelMessage[]
   tools?: readonly ToolSpec[]
   maxTokens?: number
   temperature?: number
+  /** As OpenAI's API has it: `json_object`, or `json_schema` with its schema. */
   responseFormat?: Readonly<Record<string, unknown>>
+  /** When left out: what the provider's settings say under `reasoning_defaults.effort`, else the model's own. */
+  effort?: Effort
   /** False: the whole answer may come as one delta. */
   stream: boolean
 }
 
 /** Tokens, as the provider bills them. Zero where it says nothing. */
 export interface Usage {
+  /** All of them: those read from a cache and those written to one are part of it. */
   promptTokens: number
+  /** All of them: those of the thinking are part of it. */
   completionTokens: number
   cachedTokens: number
   cacheWriteTokens: number
@@ -55,6 +71,8 @@ export type Delta =
   | { type: "text"; text: string }
   | { type: "thinking"; text: string }
   | { type: "tool"; index: number; id?: string; name?: string; arguments?: string }
+  /** Goes into the message as it is; nobody is shown it. */
+  | { type: "state"; state: ProviderState }
   | { type: "usage"; usage: Usage }
   | { type: "finish"; reason: "stop" | "length" | "tool_calls" | "content_filter" }
 

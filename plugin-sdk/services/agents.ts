@@ -19,6 +19,8 @@ export interface AgentProfile {
   maxToolIterations: number
   /** Tokens of one answer; 0: the provider's own limit. */
   maxTokens: number
+  /** `low`, `high` and so on; empty: as the provider's settings say. */
+  thinkingLevel: string
   emoji: string
   description: string
   /** `allow` and `deny` of tool names, and what else the wire contract has under `tools_config`. */

@@ -196,6 +196,7 @@ function checkDelta(delta: Delta): void {
   const count = (value: unknown) => ok(Number.isInteger(value) && (value as number) >= 0, `${value} is no count: ${JSON.stringify(delta)}`)
   if (delta.type === "text" || delta.type === "thinking") ok(typeof delta.text === "string" && delta.text !== "", "an empty text")
   else if (delta.type === "tool") count(delta.index)
+  else if (delta.type === "state") equal(typeof delta.state.type, "string")
   else if (delta.type === "usage") for (const name of ["promptTokens", "completionTokens", "cachedTokens", "cacheWriteTokens", "reasoningTokens"] as const) count(delta.usage[name])
   else ok(["stop", "length", "tool_calls", "content_filter"].includes(delta.reason), `finish ${delta.reason}`)
 }

@@ -49,6 +49,7 @@ export function profileOf(row: AgentRow): AgentProfile {
     contextWindow: row.context_window,
     maxToolIterations: row.max_tool_iterations,
     maxTokens: row.max_tokens,
+    thinkingLevel: row.thinking_level,
     emoji: row.emoji,
     description: row.description,
     toolsConfig: row.configs.tools_config ?? {},

@@ -1,4 +1,4 @@
-import { type Host, type LlmRequest, Providers, Sessions, type ToolOffer } from "@plugboard/sdk"
+import { asEffort, type Host, type LlmRequest, Providers, Sessions, type ToolOffer } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { createModelCall, silence } from "./model-call.ts"
 import type { Completed } from "./outcome.ts"
@@ -47,12 +47,14 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
 
   function requestOf(run: Run, system: string, tools: readonly ToolOffer[]): LlmRequest {
     const { agent, maxTokens, temperature, stream } = run.request
+    const effort = asEffort(agent.thinkingLevel)
     return {
       model: run.model,
       messages: system === "" ? [...run.conversation] : [{ role: "system", content: system }, ...run.conversation],
       ...(tools.length > 0 && { tools: tools.map(({ name, description, parameters }) => ({ name, description, parameters })) }),
       ...((maxTokens ?? agent.maxTokens) ? { maxTokens: maxTokens ?? agent.maxTokens } : {}),
       ...(temperature !== undefined && { temperature }),
+      ...(effort && { effort }),
       stream,
     }
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Delta, failureOf, type Host, type LlmCall, type ModelMessage, Providers, type ToolCall, type Usage } from "@plugboard/sdk"
+import { type Delta, failureOf, type Host, type LlmCall, type ModelMessage, type ProviderState, Providers, type ToolCall, type Usage } from "@plugboard/sdk"
 import { type manifest, passing } from "./manifest.ts"
 import type { Run } from "./run.ts"
 import type { Telling } from "./telling.ts"
@@ -70,6 +70,7 @@ class Stream {
   begun = false
   readonly #run: Run
   readonly #pass: Telling["tellDeltas"]
+  readonly #state: ProviderState[] = []
   readonly #calls: { id: string; name: string; arguments: string }[] = []
   /** Text that may become the word for silence, which nobody is to see. */
   #held: string[] | undefined = []
@@ -103,9 +104,10 @@ class Stream {
         this.#run.thinking += delta.text
         texts.push(delta.text)
       } else if (delta.type === "tool") this.#addCall(delta)
+      else if (delta.type === "state") this.#state.push(delta.state)
       else if (delta.type === "usage") this.usage = delta.usage
       else this.finish = delta.reason
-      this.begun ||= delta.type !== "usage" && delta.type !== "finish"
+      this.begun ||= delta.type === "text" || delta.type === "thinking" || delta.type === "tool"
     }
     flush()
   }
@@ -119,7 +121,13 @@ class Stream {
 
   message(): ModelMessage {
     const calls = this.#calls.filter(Boolean).map(parsed)
-    return { role: "assistant", content: this.#run.text, ...(this.#run.thinking !== "" && { thinking: this.#run.thinking }), ...(calls.length > 0 && { toolCalls: calls }) }
+    return {
+      role: "assistant",
+      content: this.#run.text,
+      ...(this.#run.thinking !== "" && { thinking: this.#run.thinking }),
+      ...(this.#state.length > 0 && { state: this.#state }),
+      ...(calls.length > 0 && { toolCalls: calls }),
+    }
   }
 
   #tell(kind: "chunk" | "thinking", texts: string[]): void {

@@ -1,10 +1,9 @@
-import type { Host, ProviderConnection } from "@plugboard/sdk"
-import type { manifest } from "./manifest.ts"
+import type { ProviderConnection, ProviderHost } from "@plugboard/sdk"
 
 const own = /^(accept|authorization|content-type|user-agent|x-stainless-.+)$/i
 
 /** The official client, imported when first needed, on the host's way out. It asks what is asked seldom: models, verification, embeddings. */
-export async function sdkClient(host: Host<typeof manifest>, { baseUrl, apiKey }: ProviderConnection) {
+export async function sdkClient(host: ProviderHost, { baseUrl, apiKey }: ProviderConnection) {
   const { default: OpenAI } = await import("openai")
   // The SDK refuses an empty key; providers that need none ignore what stands there.
   const key = apiKey || "none"

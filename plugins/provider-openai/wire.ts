@@ -1,4 +1,5 @@
-import type { ContentPart, Delta, LlmRequest, ModelMessage, Usage } from "@plugboard/sdk"
+import { createHash } from "node:crypto"
+import type { Complaint, ContentPart, Delta, Effort, LlmRequest, ModelMessage, OpenAiDialect, Usage } from "@plugboard/sdk"
 
 // OpenAI's chat completions on the wire. Source: the public API reference, "Create chat completion" and "The chat completion chunk object".
 
@@ -7,15 +8,24 @@ interface WireUsage {
   completion_tokens?: number
   prompt_tokens_details?: { cached_tokens?: number } | null
   completion_tokens_details?: { reasoning_tokens?: number } | null
+  /** Where DeepSeek and Moonshot put what others have under `prompt_tokens_details`. */
+  prompt_cache_hit_tokens?: number
+  cached_tokens?: number
 }
 interface WireToolCall {
   index?: number
   id?: string
-  function?: { name?: string; arguments?: string }
+  function?: { name?: string; arguments?: string | object }
+}
+/** Mistral's thinking models answer in parts. */
+interface WirePart {
+  type?: string
+  text?: string
+  thinking?: string | WirePart[]
 }
 interface WireContent {
-  content?: string | null
-  /** Where the kin put their thinking: DeepSeek and others, OpenRouter. */
+  content?: string | WirePart[] | null
+  /** Where the kin put their thinking: DeepSeek, xAI and others; Groq, Ollama and OpenRouter. */
   reasoning_content?: string | null
   reasoning?: string | null
   tool_calls?: WireToolCall[] | null
@@ -23,12 +33,15 @@ interface WireContent {
 export interface WireAnswer {
   choices?: { delta?: WireContent; message?: WireContent; finish_reason?: string | null }[]
   usage?: WireUsage | null
-  error?: WireError | string | null
+  /** Where Groq has the usage of a stream. */
+  x_groq?: { usage?: WireUsage | null }
+  error?: object | string | null
 }
-export interface WireError {
-  message?: string
-  type?: string
-  code?: string | number | null
+
+interface Asked {
+  baseUrl: string
+  dialect: OpenAiDialect
+  effort: Effort | undefined
 }
 
 /** OpenAI's own newer models refuse `max_tokens`; most of its kin know nothing else. */
@@ -36,26 +49,34 @@ function limitField(baseUrl: string): "max_completion_tokens" | "max_tokens" {
   return /^https:\/\/[^/]*\.(openai|azure)\.com(:\d+)?\//i.test(`${baseUrl}/`) ? "max_completion_tokens" : "max_tokens"
 }
 
-export function requestBody(request: LlmRequest, baseUrl: string): string {
+export function requestBody(request: LlmRequest, { baseUrl, dialect, effort }: Asked): string {
   return JSON.stringify({
     model: request.model,
-    messages: request.messages.map(wireMessage),
+    messages: request.messages.map((message) => wireMessage(message, dialect)),
     ...(request.tools?.length && { tools: request.tools.map((tool) => ({ type: "function", function: tool })) }),
     ...(request.maxTokens && { [limitField(baseUrl)]: request.maxTokens }),
     ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.responseFormat && { response_format: request.responseFormat }),
-    ...(request.stream && { stream: true, stream_options: { include_usage: true } }),
+    ...(effort && (dialect.thinkingSwitch && effort === "none" ? { thinking: { type: "disabled" } } : { reasoning_effort: effort })),
+    ...(request.stream && { stream: true, ...(!dialect.tellsUsageUnasked && { stream_options: { include_usage: true } }) }),
   })
 }
 
-function wireMessage(message: ModelMessage): object {
+function wireMessage(message: ModelMessage, dialect: OpenAiDialect): object {
   const content = typeof message.content === "string" ? message.content : message.content.map(wirePart)
-  if (message.role === "tool") return { role: "tool", tool_call_id: message.toolCallId, content }
+  if (message.role === "tool") return { role: "tool", tool_call_id: wireId(message.toolCallId ?? "", dialect), content }
+  const thinking = message.role === "assistant" && dialect.takesThinkingBack && message.thinking !== undefined ? { reasoning_content: message.thinking } : undefined
   if (message.toolCalls?.length) {
-    const calls = message.toolCalls.map(({ id, name, arguments: args }) => ({ id, type: "function", function: { name, arguments: JSON.stringify(args) } }))
-    return { role: message.role, content: content === "" ? null : content, tool_calls: calls }
+    const calls = message.toolCalls.map(({ id, name, arguments: args }) => ({ id: wireId(id, dialect), type: "function", function: { name, arguments: JSON.stringify(args) } }))
+    return { role: message.role, content: content === "" ? null : content, ...thinking, tool_calls: calls }
   }
-  return { role: message.role, content }
+  return { role: message.role, content, ...thinking }
+}
+
+/** The id itself where it fits, else one made of it: a call and its answer get the same, and calls of one message differ. */
+function wireId(id: string, { callIdLength }: OpenAiDialect): string {
+  if (callIdLength === undefined || (id.length === callIdLength && /^[a-zA-Z0-9]+$/.test(id))) return id
+  return createHash("sha256").update(id).digest("hex").slice(0, callIdLength)
 }
 
 function wirePart(part: ContentPart): object {
@@ -63,40 +84,57 @@ function wirePart(part: ContentPart): object {
 }
 
 /** Adds what one chunk (or a whole answer) says to `out`. */
-export function readAnswer(answer: WireAnswer, out: Delta[]): void {
+export function readAnswer(answer: WireAnswer, out: Delta[], dialect?: OpenAiDialect): Complaint | undefined {
   const choice = answer.choices?.[0]
   const said = choice?.delta ?? choice?.message
   if (said) {
     const thinking = said.reasoning_content ?? said.reasoning
     if (thinking) out.push({ type: "thinking", text: thinking })
-    if (said.content) out.push({ type: "text", text: said.content })
+    if (typeof said.content === "string") {
+      if (said.content !== "") out.push({ type: "text", text: said.content })
+    } else if (said.content) for (const part of said.content) readPart(part, out)
     if (said.tool_calls) for (const [at, call] of said.tool_calls.entries()) out.push(toolDelta(call, at))
   }
-  if (answer.usage) out.push({ type: "usage", usage: usageOf(answer.usage) })
-  if (choice?.finish_reason) out.push({ type: "finish", reason: finishOf(choice.finish_reason) })
+  const usage = answer.usage ?? answer.x_groq?.usage
+  if (usage) out.push({ type: "usage", usage: usageOf(usage, dialect?.countsThinkingApart === true) })
+  if (!choice?.finish_reason) return undefined
+  // DeepSeek and OpenRouter end an answer so that they could not finish.
+  if (choice.finish_reason === "insufficient_system_resource" || choice.finish_reason === "error") return { status: 503, message: `it ended the answer: ${choice.finish_reason}` }
+  out.push({ type: "finish", reason: finishOf(choice.finish_reason) })
+  return undefined
 }
 
-function toolDelta(call: WireToolCall, at: number): Delta {
+function readPart({ type, text, thinking }: WirePart, out: Delta[]): void {
+  if (type === "thinking") {
+    const thought = typeof thinking === "string" ? thinking : (thinking ?? []).map((part) => part.text ?? "").join("")
+    if (thought !== "") out.push({ type: "thinking", text: thought })
+  } else if (text) out.push({ type: "text", text })
+}
+
+function toolDelta({ index, id, function: called }: WireToolCall, at: number): Delta {
+  const args = called?.arguments ?? ""
   return {
     type: "tool",
-    index: call.index ?? at,
-    ...(call.id && { id: call.id }),
-    ...(call.function?.name && { name: call.function.name }),
-    arguments: call.function?.arguments ?? "",
+    index: index ?? at,
+    ...(id && { id }),
+    ...(called?.name && { name: called.name }),
+    arguments: typeof args === "string" ? args : JSON.stringify(args),
   }
 }
 
-function usageOf(usage: WireUsage): Usage {
+function usageOf(usage: WireUsage, thinkingApart: boolean): Usage {
+  const reasoningTokens = usage.completion_tokens_details?.reasoning_tokens ?? 0
   return {
     promptTokens: usage.prompt_tokens ?? 0,
-    completionTokens: usage.completion_tokens ?? 0,
-    cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? 0,
+    completionTokens: (usage.completion_tokens ?? 0) + (thinkingApart ? reasoningTokens : 0),
+    cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens ?? 0,
     cacheWriteTokens: 0,
-    reasoningTokens: usage.completion_tokens_details?.reasoning_tokens ?? 0,
+    reasoningTokens,
   }
 }
 
 function finishOf(reason: string): Extract<Delta, { type: "finish" }>["reason"] {
-  if (reason === "length" || reason === "content_filter") return reason
+  if (reason === "length" || reason === "model_length" || reason === "max_tokens") return "length"
+  if (reason === "content_filter") return reason
   return reason === "tool_calls" || reason === "function_call" ? "tool_calls" : "stop"
 }

@@ -1,8 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict"
+import { EventReader } from "@plugboard/sdk"
 import fc from "fast-check"
 import { Stream } from "openai/streaming"
 import { chunk, event, stream, usageOf } from "../../test/upstream/bytes.ts"
-import { EventReader } from "./sse.ts"
 import { readAnswer, type WireAnswer } from "./wire.ts"
 
 type Delta = Parameters<typeof readAnswer>[1][number]

@@ -1,0 +1,19 @@
+import { Type } from "typebox"
+import { type ProviderErrorName, providerErrors } from "../points/provider.ts"
+
+/** Settings of a plugin whose types call providers over HTTP. */
+export const ProviderLimits = Type.Object(
+  {
+    firstByteMs: Type.Integer({ default: 60_000, minimum: 100, maximum: 600_000, description: "How long a provider may take until its first byte." }),
+    idleMs: Type.Integer({ default: 30_000, minimum: 100, maximum: 600_000, description: "How long a provider may fall silent in an answer." }),
+    maxEventBytes: Type.Integer({ default: 1_048_576, minimum: 1_024, description: "Largest event of a stream." }),
+    maxAnswerBytes: Type.Integer({ default: 33_554_432, minimum: 1_024, description: "Largest answer that is not a stream." }),
+  },
+  { additionalProperties: false },
+)
+
+const Reason = Type.Object({ provider: Type.String(), reason: Type.String() })
+type WithReason = { [N in ProviderErrorName]: { kind: (typeof providerErrors)[N]["kind"]; params: typeof Reason } }
+
+/** `providerErrors` for a manifest, each with the provider's name and its own words. */
+export const providerErrorsWithReason = Object.fromEntries(Object.entries(providerErrors).map(([name, { kind }]) => [name, { kind, params: Reason }])) as WithReason

@@ -1,0 +1,46 @@
+import type { Delta, LlmRequest, ModelInfo, ProviderConnection, ProviderType } from "../points/provider.ts"
+import { type Remote, service } from "../tokens.ts"
+
+/** In what a provider departs from OpenAI's own API. Plain data. */
+export interface OpenAiDialect {
+  /** Which model says a word where there is no list of models to ask for. */
+  defaultModel: string
+  /** Put behind an address that does not end with it, such as `/v1`. */
+  basePath?: string
+  /** Usage comes with the end of each stream, and a request for it is refused. */
+  tellsUsageUnasked?: boolean
+  /** Completion tokens are counted without those of the thinking. */
+  countsThinkingApart?: boolean
+  /** The assistant's thinking goes back with its messages, as `reasoning_content`. */
+  takesThinkingBack?: boolean
+  /** Thinking is switched off by `thinking: { type: "disabled" }`, and not by an effort. */
+  thinkingSwitch?: boolean
+  /** Images are taken as data, not by address. */
+  inlineImages?: boolean
+  /** Ids of calls are exactly this many letters and digits. */
+  callIdLength?: number
+}
+
+/** OpenAI's chat completions, models and embeddings, for provider types that speak them. */
+export interface OpenAiCompatibleService {
+  chat(dialect: OpenAiDialect, connection: ProviderConnection, request: LlmRequest, signal: AbortSignal): AsyncIterable<readonly Delta[]>
+  models(dialect: OpenAiDialect, connection: ProviderConnection, signal: AbortSignal): Promise<ModelInfo[]>
+  verify(dialect: OpenAiDialect, connection: ProviderConnection, model: string | undefined, signal: AbortSignal): Promise<void>
+  embed(dialect: OpenAiDialect, connection: ProviderConnection, model: string, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>
+}
+export const OpenAiCompatible = service<OpenAiCompatibleService>("openai-compatible", "1.0.0")
+
+/** A provider type that speaks OpenAI's format, out of what is its own. */
+export function openAiCompatibleType(
+  openai: Remote<OpenAiCompatibleService>,
+  { dialect: departures, ...own }: Pick<ProviderType, "defaultBaseUrl" | "defaultModel" | "keyless" | "environment"> & { dialect?: Omit<OpenAiDialect, "defaultModel"> },
+): ProviderType {
+  const dialect: OpenAiDialect = { ...departures, defaultModel: own.defaultModel }
+  return {
+    ...own,
+    chat: (connection, request, signal) => openai.chat(dialect, connection, request, signal),
+    models: (connection, signal) => openai.models(dialect, connection, signal),
+    verify: (connection, model, signal) => openai.verify(dialect, connection, model, signal),
+    embed: (connection, model, texts, signal) => openai.embed(dialect, connection, model, texts, signal),
+  }
+}

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { Ajv } from "ajv"
+import addFormats from "ajv-formats"
 import { closest } from "fastest-levenshtein"
 import { type Static, type TSchema, Type } from "typebox"
 
@@ -165,6 +166,8 @@ function readFile(path: string, demanded: boolean): Static<typeof ConfigFile> {
 /** Null when `value` fits; else one line that names the key, the rule and, for an unknown key, the one that was probably meant. Fills in defaults. */
 export function checkConfig(schema: TSchema, value: unknown, where: string): string | null {
   const ajv = new Ajv({ useDefaults: true, allErrors: false, strict: false })
+  const addTo = addFormats as unknown as (ajv: Ajv) => void
+  addTo(ajv)
   const validate = ajv.compile(schema)
   if (validate(value)) return null
   const [error] = validate.errors ?? []

@@ -96,7 +96,7 @@ export function createChanges({ db, bundled, configured }: ChangeRooms) {
         const result = sealSettings(own.rest, manifest.config, row.config, (field, clear) => configured.seal(id, field, clear))
         if ("missing" in result) throw fail("plugin_secret_absent", { plugin: id, field: result.missing })
         const next = { ...row, config: result.sealed }
-        const reason = misfitOfSettings(manifest, origin, configured.settingsOf(id, next))
+        const reason = misfitOfSettings(manifest, origin, structuredClone(configured.settingsOf(id, next)), `plugins.${id}`)
         if (reason !== null) throw fail("plugin_settings", { plugin: id, reason })
         return { row: next, audit: { action: "plugin.configured", details: { keys: Object.keys(own.rest) } } }
       })

@@ -3,14 +3,13 @@ import type { TSchema } from "typebox"
 import { checkConfig } from "../config.ts"
 import { isObject, type Json } from "./settings.ts"
 
-/** What settings do not fit, in one line that names the key; null when they fit. */
-export function misfitOfSettings({ config }: Manifest, origin: "bundled" | "package", settings: Json): string | null {
-  if (!config) return Object.keys(settings).length > 0 ? "it takes none" : null
-  const schema = origin === "bundled" ? config : (harmless(config) as TSchema)
-  return checkConfig(schema, structuredClone(settings), "config")
+/** What settings do not fit, in one line that names the key; null when they fit. Fills in defaults. */
+export function misfitOfSettings({ config }: Manifest, origin: "bundled" | "package", settings: Json, where: string): string | null {
+  if (!config) return Object.keys(settings).length > 0 ? `${where}: the plugin takes no settings` : null
+  return checkConfig(origin === "bundled" ? config : (harmless(config) as TSchema), settings, where)
 }
 
-/** Words of JSON Schema whose check takes no longer than a look at the value. A pattern of somebody else's can take for ever, and a reference can go in circles: the plugin's own process looks at those. */
+/** Words of JSON Schema whose check takes no longer than a look at the value. A pattern of somebody else's can take for ever, and a reference can go in circles. */
 const plain = new Set(
   "type properties required additionalProperties items enum const anyOf allOf default minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems minProperties maxProperties".split(
     " ",

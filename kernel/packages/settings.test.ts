@@ -57,9 +57,9 @@ describe("settings of plugins", () => {
       config: Type.Object({ text: Type.String({ pattern: "^(a+)+$", maxLength: 100 }) }, { additionalProperties: false }),
     }
     const started = performance.now()
-    equal(misfitOfSettings(hostile, "package", { text: `${"a".repeat(60)}!` }), null)
+    equal(misfitOfSettings(hostile, "package", { text: `${"a".repeat(60)}!` }, "plugins.a"), null)
     equal(performance.now() - started < 5_000, true)
-    equal(misfitOfSettings(hostile, "package", { text: "a", txt: "a" }), "config: txt is unknown; did you mean text?")
-    equal(misfitOfSettings(hostile, "package", { text: 7 }), "config: text must be string")
+    equal(misfitOfSettings(hostile, "package", { text: "a", txt: "a" }, "plugins.a"), "plugins.a: txt is unknown; did you mean text?")
+    equal(misfitOfSettings(hostile, "package", { text: 7 }, "plugins.a"), "plugins.a: text must be string")
   })
 })

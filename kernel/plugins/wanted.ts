@@ -1,4 +1,4 @@
-import { checkConfig } from "../config.ts"
+import { misfitOfSettings } from "../packages/settings-check.ts"
 import type { Candidate } from "./discover.ts"
 import { SetAside } from "./manifest-check.ts"
 
@@ -19,14 +19,9 @@ export function settingsOf(id: string, wanted: Wanted): string {
 }
 
 /** A plugin's settings as its own schema has them, with its defaults. */
-export function configOf({ manifest }: Candidate, wanted: Wanted): object {
+export function configOf({ manifest, origin }: Candidate, wanted: Wanted): object {
   const { enabled: _, ...section } = structuredClone(wanted.config[manifest.id] ?? {}) as Record<string, unknown>
-  if (!manifest.config) {
-    if (Object.keys(section).length > 0)
-      throw new SetAside({ reason: `plugins.${manifest.id} has settings, and the plugin takes none`, remedy: "Remove them from the configuration." })
-    return {}
-  }
-  const wrong = checkConfig(manifest.config, section, `plugins.${manifest.id}`)
+  const wrong = misfitOfSettings(manifest, origin, section, `plugins.${manifest.id}`)
   if (wrong) throw new SetAside({ reason: wrong, remedy: "Correct the key in the configuration, then start again." })
   return section
 }

@@ -3,6 +3,7 @@ import { type Caller, type KeysService, row, sql, type TenantsService } from "@p
 import { Type } from "typebox"
 import { loadConfig } from "../config.ts"
 import type { Database, KernelDb } from "../db/database.ts"
+import { kernelGlobals } from "../db/kernel-tables.ts"
 import { openDatabase } from "../db/open.ts"
 import { scratchDatabase } from "../db/scratch.ts"
 import { EventBus } from "../events.ts"
@@ -43,7 +44,7 @@ export async function scratchAuth(): Promise<ScratchAuth> {
   const log = createLog({ level: "info", redactor: new Redactor(), write: (line) => logs.push(line) })
   const config = loadConfig({ PLUGBOARD_DATA_DIR: storage.dataDir, ...(storage.databaseUrl && { DATABASE_URL: storage.databaseUrl }) })
   const db = await openDatabase({ config, log, checkRows: true })
-  await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: ["tenants", "members", "api_keys", "pairings", "plugins", "packages", "consents", "outbox", "migrations"] })
+  await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: kernelGlobals })
   const bus = new EventBus((error) => {
     throw error
   })

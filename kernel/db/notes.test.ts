@@ -6,6 +6,7 @@ import { Type } from "typebox"
 import { createLog, Redactor } from "../log.ts"
 import { kernelMigrations } from "../plugins/discover.ts"
 import type { Database } from "./database.ts"
+import { kernelGlobals } from "./kernel-tables.ts"
 import { openDatabase } from "./open.ts"
 import { type Scratch, scratchDatabase } from "./scratch.ts"
 
@@ -14,7 +15,7 @@ import { type Scratch, scratchDatabase } from "./scratch.ts"
 export const kernelSource = {
   id: "kernel",
   folder: kernelMigrations(),
-  globalTables: ["tenants", "members", "api_keys", "pairings", "plugins", "packages", "consents", "outbox", "migrations"],
+  globalTables: kernelGlobals,
 }
 export const Nothing = row(Type.Object({}))
 export const acme = callerOf("0193a5b0-7000-7000-8000-00000000000a")

@@ -36,6 +36,20 @@ export class LentCallers {
     return typeof handle === "string" ? this.#lent.get(handle) : undefined
   }
 
+  /**
+   * `value` with the real callers in the place of those that were lent, wherever they stand. Fails with `kernel.caller_expired` for what looks like a caller and was not lent:
+   * a service would act for it.
+   */
+  resolve(value: unknown): unknown {
+    if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || Symbol.asyncIterator in value) return value
+    const lent = this.find(value)
+    if (lent) return lent
+    if ("tenantId" in value && "role" in value) throw fail("caller_expired")
+    if (Array.isArray(value)) return value.map((item) => this.resolve(item))
+    if (value instanceof Date) return value
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, this.resolve(member)]))
+  }
+
   clear(): void {
     this.#lent.clear()
   }

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream"
-import { createDriverFactory, type DriverFactory, type DriverQueryResult } from "@slonik/driver"
+import type { DriverQueryResult } from "@slonik/driver"
 import pg from "pg"
 import {
   BackendTerminatedError,
@@ -12,8 +12,10 @@ import {
 } from "slonik"
 import { type BindingOptions, bindConnection, scriptName, unlimitedName, type Wire } from "./binding.ts"
 import { BoundedQuery } from "./bounded-query.ts"
+import { NamedQuery } from "./named-query.ts"
 import type { PluginLimits } from "./plugin-limits.ts"
 import { rowTypes } from "./row-types.ts"
+import type { OpenSession } from "./sessions.ts"
 
 export interface DriverOptions extends BindingOptions {
   config: pg.ClientConfig
@@ -34,40 +36,26 @@ const dayMs = 86_400_000
 /** What pg's types leave out. */
 type PgClient = pg.Client & { processID: number | null; connection: { stream: Duplex }; getTransactionStatus(): string | null }
 
-/**
- * slonik on either database, through the same client of PostgreSQL's protocol: the same types, errors and prepared statements on both.
- * slonik's own driver for servers names no stream and sends a text without values by the protocol that takes several statements.
- */
-export function clientDriver(options: DriverOptions): DriverFactory {
-  return createDriverFactory(async () => ({
-    createPoolClient: async ({ clientEventEmitter }) => {
-      const client = new pg.Client({ ...options.config, types: rowTypes, ...(options.stream && { stream: options.stream }) }) as PgClient
-      const onError = (error: Error) => clientEventEmitter.emit("error", asSlonikError(error))
-      client.on("error", onError)
-      const wire: Wire = { send: sender(client, options), status: () => client.getTransactionStatus() ?? "I", pooled: false }
-      const query = bindConnection(wire, options)
-      return {
-        async connect() {
-          try {
-            await client.connect()
-            if (options.stream) await forget(wire)
-            else wire.pooled = await isPooled(client)
-            if (!wire.pooled) await wire.send(sessionText, [options.statementTimeoutMs, options.idleInTransactionMs ?? 90_000, options.lockTimeoutMs ?? 0].map(String), "")
-          } catch (error) {
-            client.off("error", onError)
-            client.on("error", () => undefined)
-            client.end().catch(() => undefined)
-            throw error
-          }
-        },
-        end: () => client.end(),
-        query: (text, values, queryOptions) => query(text, values, queryOptions?.name),
-        stream: () => {
-          throw new Error("rows are not streamed here")
-        },
-      }
-    },
-  }))
+/** Sessions on either database, through the same client of PostgreSQL's protocol: the same types, errors and prepared statements on both. */
+export function sessionOpener(options: DriverOptions): OpenSession {
+  return async function openSession(onLost) {
+    const client = new pg.Client({ ...options.config, types: rowTypes, ...(options.stream && { stream: options.stream }) }) as PgClient
+    const onError = (error: Error) => onLost(asSlonikError(error))
+    client.on("error", onError)
+    const wire: Wire = { send: sender(client, options), status: () => client.getTransactionStatus() ?? "I", pooled: false }
+    try {
+      await client.connect()
+      if (options.stream) await forget(wire)
+      else wire.pooled = await isPooled(client)
+      if (!wire.pooled) await wire.send(sessionText, [options.statementTimeoutMs, options.idleInTransactionMs ?? 90_000, options.lockTimeoutMs ?? 0].map(String), "")
+    } catch (error) {
+      client.off("error", onError)
+      client.on("error", () => undefined)
+      client.end().catch(() => undefined)
+      throw error
+    }
+    return { query: bindConnection(wire, options), end: () => client.end() }
+  }
 }
 
 /** The server cancels what takes longer; the embedded database does not know how, and ignores it. */
@@ -108,7 +96,9 @@ function sender(client: PgClient, { silenceMs, onSilence, stream }: DriverOption
         reject(asSlonikError(error))
       }
       // With a callback pg makes no promise of its own.
-      if (limits) sendBounded(client, query, limits, stream ? limits.statementMs : silenceMs, done)
+      const named = query.name !== undefined && !limits && NamedQuery.fits(values)
+      if (named) void client.query(new NamedQuery(statement, text, values, silenceMs, done as never) as unknown as pg.Submittable)
+      else if (limits) sendBounded(client, query, limits, stream ? limits.statementMs : silenceMs, done)
       else void client.query(query, done)
     })
 }

@@ -7,7 +7,7 @@ import type { GatewayLog } from "../log.ts"
 import { type Roles, scriptName, type Who } from "./binding.ts"
 import { Carried, type CarriedJob } from "./carried.ts"
 import type { CommittedEvent, Database, KernelDb } from "./database.ts"
-import { clientDriver, type DriverOptions } from "./driver.ts"
+import { type DriverOptions, sessionOpener } from "./driver.ts"
 import { FolderHeld, lockFolder } from "./embedded/lock.ts"
 import { startThread } from "./embedded/thread.ts"
 import { Migrations } from "./migrate.ts"
@@ -46,7 +46,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     statements.last = text
   }
   const pool = await openPool({
-    driverFactory: clientDriver({ ...source.connection, roles, onStatement, statementTimeoutMs: config.statementTimeoutMs, pluginLimits: embeddedLimits }),
+    open: sessionOpener({ ...source.connection, roles, onStatement, statementTimeoutMs: config.statementTimeoutMs, pluginLimits: embeddedLimits }),
     size: source.poolSize,
     checkRows: options.checkRows,
   })

@@ -1,9 +1,12 @@
+import { AsyncLocalStorage } from "node:async_hooks"
 import { hash } from "node:crypto"
 import { isError, type Query } from "@plugboard/sdk"
-import { type CommonQueryMethods, createPool, type DatabasePool, type DriverFactory } from "slonik"
+import { type CommonQueryMethods, createPool, type DatabasePool } from "slonik"
 import { fail } from "../failures.ts"
 import { boundName, type Who } from "./binding.ts"
 import { isOutage } from "./outage.ts"
+import { type Lease, type OpenSession, Sessions } from "./sessions.ts"
+import { giveBack, Handover, leasingDriver } from "./slonik-driver.ts"
 
 export interface Result<T> {
   rows: T[]
@@ -25,7 +28,7 @@ export interface Pool {
 }
 
 export interface PoolOptions {
-  driverFactory: DriverFactory
+  open: OpenSession
   size: number
   /** True: rows are checked against the schema of their query. For tests. */
   checkRows: boolean
@@ -33,59 +36,53 @@ export interface PoolOptions {
   idleMs?: number
 }
 
-/** Text of a query to the name under which the server keeps its plan. Texts with parts of their own (lists of columns) are few; past the limit a text goes unnamed. */
-const statements = new Map<string, string>()
-const statementLimit = 1_000
+/** A query's text as the server takes it, and the name under which the server keeps its plan. Texts with parts of their own (lists of columns) are few; past the limit a text goes unnamed. */
+interface Prepared {
+  text: string
+  statement: string
+}
+const prepared = new Map<string, Prepared>()
+const preparedLimit = 1_000
 
-function statementOf(text: string): string {
-  const known = statements.get(text)
-  if (known !== undefined) return known
-  if (statements.size >= statementLimit) return ""
-  const name = hash("sha1", text, "hex")
-  statements.set(text, name)
-  return name
+function prepare(written: string): Prepared {
+  const known = prepared.get(written)
+  if (known) return known
+  // The tag numbers values with a mark of its own, so that fragments can be joined.
+  const text = written.replaceAll("$slonik_", "$")
+  if (prepared.size >= preparedLimit) return { text, statement: "" }
+  const made = { text, statement: hash("sha1", text, "hex") }
+  prepared.set(written, made)
+  return made
 }
 
-/** Queries and transactions that may wait for a connection, and for how long; past either they are told to come back. */
-const waitingLimit = 2_000
-const waitingLimitMs = 5_000
+/** More than may ever wait: who waits, waits for a session. */
+const slonikConnections = 10_000
 
-/** The slonik pool, with bounded waiting. What the database cannot be asked, or does not answer, fails as `kernel.database_unavailable`. */
+/** Statements go to a session themselves; transactions are slonik's. What the database cannot be asked, or does not answer, fails as `kernel.database_unavailable`. */
 export async function openPool(options: PoolOptions): Promise<Pool> {
+  const sessions = new Sessions(options)
+  const handover = new AsyncLocalStorage<Handover>()
   const pool = await createPool("", {
-    driverFactory: options.driverFactory,
-    maxPoolSize: options.size,
+    driverFactory: leasingDriver(sessions, handover),
+    maxPoolSize: slonikConnections,
     connectionRetryLimit: 0,
     queryRetryLimit: 0,
     transactionRetryLimit: 0,
-    idleTimeout: options.idleMs ?? "DISABLE_TIMEOUT",
+    idleTimeout: 10_000,
     gracefulTerminationTimeout: 1_000,
-    // Who is bound is known for each connection; forgetting it would cost a round trip per query.
-    resetConnection: async () => undefined,
+    // Who is bound is known for each session; forgetting it would cost a round trip per query.
+    resetConnection: ({ query }) => query(giveBack),
     // The room has its own rule about what may join a transaction, and an event of one may be announced from within another.
     dangerouslyAllowForeignConnections: true,
   })
   pool.on("error", () => undefined)
-  const waiting = new Set<{ since: number; reject: (error: unknown) => void }>()
-  const watch = setInterval(() => {
-    const oldest = performance.now() - waitingLimitMs
-    for (const entry of waiting) {
-      if (entry.since > oldest) break
-      waiting.delete(entry)
-      entry.reject(unavailable(new Error("no connection of the pool came free")))
-    }
-  }, 500)
-  watch.unref()
 
-  /** Work on a connection of its own. An error that is the query's own leaves the connection in the pool; slonik would end it. */
-  function borrowed<T>(work: (connection: Pick<DatabasePool, "query" | "transaction">) => Promise<T>): Promise<T> {
-    if (waiting.size >= waitingLimit) return Promise.reject(unavailable(new Error("too many queries wait for a connection")))
+  /** Work on a connection of its own. An error that is the query's own leaves the session in the pool; slonik would end it. */
+  async function borrowed<T>(work: (connection: Pick<DatabasePool, "transaction">) => Promise<T>): Promise<T> {
+    const lease = await sessions.take().catch((error: unknown) => Promise.reject(asFailure(error)))
+    const handed = new Handover(lease)
     return new Promise<T>((resolve, reject) => {
-      const entry = { since: performance.now(), reject }
-      waiting.add(entry)
-      const use = async (connection: Pick<DatabasePool, "query" | "transaction">) => {
-        // Whoever waited too long has been told so; nothing may happen in its name now.
-        if (!waiting.delete(entry)) return
+      const use = async (connection: Pick<DatabasePool, "transaction">) => {
         try {
           resolve(await work(connection))
         } catch (error) {
@@ -94,11 +91,33 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
           if (isError(told, "kernel.database_unavailable")) throw error
         }
       }
-      pool.connect(use).catch((error: unknown) => {
-        waiting.delete(entry)
-        reject(asFailure(error))
-      })
+      const over = () => {
+        const left = handed.take()
+        if (left) sessions.give(left)
+      }
+      handover
+        .run(handed, () => pool.connect(use))
+        .catch((error: unknown) => reject(asFailure(error)))
+        .finally(over)
     })
+  }
+
+  async function run<T>(who: Who, query: Query<T>, statement?: string): Promise<Result<T>> {
+    const { text, statement: own } = prepare(query.sql)
+    let lease: Lease | undefined
+    let broken = false
+    try {
+      lease = await sessions.take()
+      const result = await lease.query(text, query.values, boundName(who, statement ?? own))
+      if (options.checkRows) checkRows(query, result.rows)
+      return result as unknown as Result<T>
+    } catch (error) {
+      const told = asFailure(error)
+      broken = isError(told, "kernel.database_unavailable")
+      throw told
+    } finally {
+      if (lease) sessions.give(lease, broken)
+    }
   }
 
   async function ask<T>(connection: Pick<CommonQueryMethods, "query">, who: Who, query: Query<T>, statement: string): Promise<Result<T>> {
@@ -109,13 +128,13 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
 
   function asConnection(transaction: Pick<DatabasePool, "query" | "transaction">): Connection {
     return {
-      run: (who, query, statement = statementOf(query.sql)) => ask(transaction, who, query, statement),
+      run: (who, query, statement = prepare(query.sql).statement) => ask(transaction, who, query, statement),
       nested: (work) => transaction.transaction((inner) => work(asConnection(inner))),
     }
   }
 
   return {
-    run: (who, query, statement = statementOf(query.sql)) => borrowed((connection) => ask(connection, who, query, statement)),
+    run,
     transaction: (work) =>
       borrowed((connection) =>
         connection.transaction((transaction) =>
@@ -125,8 +144,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
         ),
       ),
     async end() {
-      clearInterval(watch)
       await pool.end()
+      await sessions.end()
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { GatewayConfig } from "../../config.ts"
 import type { Database } from "../../db/database.ts"
-import { clientDriver } from "../../db/driver.ts"
+import { sessionOpener } from "../../db/driver.ts"
 import { embeddedLimits, type PluginLimits, serverLimits } from "../../db/plugin-limits.ts"
 import { openPool, type Pool } from "../../db/pool.ts"
 import { serverConfig } from "../../db/server.ts"
@@ -36,7 +36,7 @@ export async function connectionsOf({ db, config, log }: PluginDbRooms, plugin: 
   const refused = await tryLogin(inside.pool, own)
   if (refused !== null) log.warn({ plugin, role, reason: refused }, "plugin cannot log in to the database as itself; it uses connections of the gateway")
   const pool = await openPool({
-    driverFactory: clientDriver({
+    open: sessionOpener({
       config: refused === null ? own : serverConfig(config.databaseUrl),
       login: refused === null ? role : undefined,
       roles: inside.roles,

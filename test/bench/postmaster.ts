@@ -6,7 +6,8 @@ export async function postmasterOf(databaseUrl: string): Promise<number | undefi
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")
-  await client.end()
+  // Its own process is asked for its parent while it is there.
   const parent = parentOf(rows[0]?.pid ?? 0)
+  await client.end()
   return parent > 1 ? parent : undefined
 }

@@ -8,13 +8,16 @@ import { measureIdleSockets, measureRpc } from "./sockets.ts"
 
 // What a full agent turn costs, told as a ratio to a plain koa proxy to the same fake upstream in the same run, and as CPU time of each process.
 // Embedded database unless TEST_DATABASE_URL is set. `--quick` is for CI: it shows that the bench runs, its numbers mean nothing.
-const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, turns: { type: "string", default: "4000" } } })
+const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, turns: { type: "string", default: "6000" } } })
 const turns = values.quick ? 64 : Number(values.turns)
+/** Until the compiler has seen everything there is to see. */
+const warmUp = values.quick ? 16 : 3_000
+/** Short, so that a slow minute of the machine falls on both. */
+const rounds = values.quick ? 2 : 10
 const connections = 16
 const token = "bench-token-0123456789abcdef"
 
 interface Sample {
-  name: string
   perRequestMs: number
   databaseMs: number
   outcome: Outcome
@@ -53,35 +56,51 @@ async function main(): Promise<void> {
   }
 }
 
-/** Rounds alternate between the two, so that a slow minute of the machine falls on both. The first round warms up and does not count. */
+/** Rounds alternate between the two. What a round costs depends on who else uses the machine, so the median is told, and the best round beside it. */
 async function compare({ stream, gateway, plain, postmaster }: { stream: boolean; gateway: Running; plain: Running; postmaster: number | undefined }): Promise<void> {
   const body = JSON.stringify({ model: "agent:bench", stream, messages: [{ role: "user", content: "Tell me about plugboards." }] })
-  const mark = stream ? "[DONE]" : '"finish_reason"'
-  const rounds: Sample[] = []
-  for (let round = 0; round < 4; round += 1) {
-    for (const [name, target, path] of [
-      ["plain", plain, "/v1/chat/completions"],
-      ["gateway", gateway, "/v1/chat/completions"],
-    ] as const) {
+  const ask = (target: Running, total: number, atOnce = connections) =>
+    runLoad({
+      url: target.url,
+      path: "/v1/chat/completions",
+      headers: { authorization: `Bearer ${token}` },
+      body,
+      connections: atOnce,
+      total,
+      mark: stream ? "[DONE]" : '"finish_reason"',
+    })
+  const samples: Record<"plain" | "gateway", Sample[]> = { plain: [], gateway: [] }
+  for (const target of [plain, gateway]) await ask(target, warmUp)
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, target] of Object.entries({ plain, gateway }) as ["plain" | "gateway", Running][]) {
       const before = { own: cpuMs(target.pid), database: postmaster ? treeCpuMs(postmaster) : 0 }
-      const outcome = await runLoad({ url: target.url, path, headers: { authorization: `Bearer ${token}` }, body, connections, total: Math.ceil(turns / 4), mark })
+      const outcome = await ask(target, Math.ceil(turns / rounds))
       const after = { own: cpuMs(target.pid), database: postmaster ? treeCpuMs(postmaster) : 0 }
-      if (round > 0) rounds.push({ name, perRequestMs: (after.own - before.own) / outcome.requests, databaseMs: (after.database - before.database) / outcome.requests, outcome })
+      if (outcome.failed > 0) throw new Error(`${outcome.failed} requests of the bench failed`)
+      samples[name].push({ perRequestMs: (after.own - before.own) / outcome.requests, databaseMs: (after.database - before.database) / outcome.requests, outcome })
     }
   }
-  const of = (name: string) => rounds.filter((sample) => sample.name === name)
-  const mean = (samples: Sample[], pick: (sample: Sample) => number) => samples.reduce((sum, sample) => sum + pick(sample), 0) / samples.length
+  const told = (name: keyof typeof samples, pick: (sample: Sample) => number) => {
+    const sorted = samples[name].map(pick).sort((a, b) => a - b)
+    return { median: percentile(sorted, 0.5), least: sorted[0] as number, most: sorted.at(-1) as number }
+  }
+  const own = told("gateway", (sample) => sample.perRequestMs)
+  const theirs = told("plain", (sample) => sample.perRequestMs)
+  const database = told("gateway", (sample) => sample.databaseMs)
+  const rate = (sample: Sample) => (sample.outcome.requests / sample.outcome.ms) * 1_000
   const what = stream ? "turn, 50-token SSE" : "turn, JSON"
-  const failed = rounds.reduce((sum, sample) => sum + sample.outcome.failed, 0)
-  if (failed > 0) throw new Error(`${failed} requests of the bench failed`)
-  print(`${what}: CPU of the gateway`, `${mean(of("gateway"), (s) => s.perRequestMs).toFixed(3)} ms a request`)
-  if (postmaster) print(`${what}: CPU of PostgreSQL`, `${mean(of("gateway"), (s) => s.databaseMs).toFixed(3)} ms a request`)
-  print(`${what}: CPU of the plain proxy`, `${mean(of("plain"), (s) => s.perRequestMs).toFixed(3)} ms a request`)
-  print(`${what}: CPU ratio`, (mean(of("gateway"), (s) => s.perRequestMs) / mean(of("plain"), (s) => s.perRequestMs)).toFixed(2))
-  const rate = (name: string) => mean(of(name), (s) => (s.outcome.requests / s.outcome.ms) * 1_000)
-  print(`${what}: requests/s`, `${rate("gateway").toFixed(0)} (plain ${rate("plain").toFixed(0)}, ratio ${(rate("gateway") / rate("plain")).toFixed(2)})`)
-  const first = (name: string) => mean(of(name), (s) => percentile(s.outcome.firstByteMs, 0.5))
-  print(`${what}: first byte, median`, `${first("gateway").toFixed(1)} ms (plain ${first("plain").toFixed(1)}, added ${(first("gateway") - first("plain")).toFixed(1)})`)
+  const cost = ({ median, least }: { median: number; least: number }) => `${median.toFixed(3)} ms a request, best round ${least.toFixed(3)}`
+  print(`${what}: CPU of the gateway`, cost(own))
+  if (postmaster) print(`${what}: CPU of PostgreSQL`, cost(database))
+  print(`${what}: CPU of the plain proxy`, cost(theirs))
+  print(`${what}: CPU ratio`, `${(own.median / theirs.median).toFixed(2)}, best rounds ${(own.least / theirs.least).toFixed(2)}`)
+  const [ownRate, theirRate] = [told("gateway", rate).most, told("plain", rate).most]
+  print(`${what}: requests/s, best round`, `${ownRate.toFixed(0)} (plain ${theirRate.toFixed(0)}, ratio ${(ownRate / theirRate).toFixed(2)})`)
+  // One at a time: what the gateway adds, without the queue before it.
+  const alone: number[] = []
+  for (const target of [plain, gateway]) alone.push(percentile((await ask(target, values.quick ? 4 : 300, 1)).firstByteMs, 0.5))
+  const [plainFirst = 0, first = 0] = alone
+  print(`${what}: first byte, one at a time`, `${first.toFixed(1)} ms (plain ${plainFirst.toFixed(1)}, added ${(first - plainFirst).toFixed(1)})`)
 }
 
 async function benchConfig(folder: string): Promise<string> {

@@ -21,7 +21,7 @@ export interface DriverOptions extends BindingOptions {
   config: pg.ClientConfig
   /** The embedded database's end of the protocol; a server is reached by TCP. */
   stream?: () => Duplex
-  /** Called when a statement went unanswered for `silenceMs`; its connection is given up. */
+  /** Called when a statement went unanswered for `silenceMs`, or took all memory; its connection is given up. */
   onSilence?: () => void
   silenceMs: number
   /** Waiting for a lock; 0: as long as the statement may take. Milliseconds. */
@@ -29,6 +29,9 @@ export interface DriverOptions extends BindingOptions {
   /** A transaction between two statements. */
   idleInTransactionMs?: number
 }
+
+/** SQLSTATE. Source: PostgreSQL, appendix A. */
+export const outOfMemory = "53200"
 
 /** The longest statement without a limit: a migration. Milliseconds. */
 const dayMs = 86_400_000
@@ -93,6 +96,8 @@ function sender(client: PgClient, { silenceMs, onSilence, stream }: DriverOption
           onSilence?.()
           return reject(new BackendTerminatedError(new Error("the database does not answer")))
         }
+        // The embedded database keeps memory that it once had until it starts again.
+        if (error.code === outOfMemory) onSilence?.()
         reject(asSlonikError(error))
       }
       // With a callback pg makes no promise of its own.

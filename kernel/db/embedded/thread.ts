@@ -74,7 +74,7 @@ export async function startThread(folder: string, log: Log): Promise<DatabaseThr
       return stream
     },
     restart() {
-      log.warn({}, "statement past its limit; the embedded database starts again")
+      log.warn({}, "statement past its limits; the embedded database starts again")
       lose(ready)
       void worker.terminate()
     },

@@ -15,6 +15,21 @@ const { folder } = workerData as { folder: string }
 if (!parentPort) throw new Error("this file runs as a worker")
 const port = parentPort
 
+/** Of the browser's types, which are not here. */
+interface MemorySize {
+  initial: number
+  maximum?: number
+}
+declare const WebAssembly: { Memory: new (size: MemorySize) => object }
+
+/** PGlite would let one statement take 2 GiB of the gateway's memory; this is 768 MiB, in pages of 64 KiB. A statement that needs more fails by itself. */
+const mostPages = 12_288
+WebAssembly.Memory = class extends WebAssembly.Memory {
+  constructor({ initial, maximum = mostPages }: MemorySize) {
+    super({ initial, maximum: Math.min(maximum, mostPages) })
+  }
+}
+
 await makeFolder(folder)
 const db = await PGlite.create({ dataDir: folder, extensions })
 port.postMessage("ready")

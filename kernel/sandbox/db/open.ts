@@ -1,5 +1,6 @@
 import { type Caller, isError } from "@plugboard/sdk"
 import type { Who } from "../../db/binding.ts"
+import { outOfMemory } from "../../db/driver.ts"
 import type { Pool } from "../../db/pool.ts"
 import { schemaOf } from "../../db/schema.ts"
 import { fail } from "../../failures.ts"
@@ -40,8 +41,8 @@ export async function openPluginDb({ db, config, log }: PluginDbRooms, plugin: s
     try {
       return await run(whoIs(caller), query, name)
     } catch (error) {
-      // On the embedded database a statement past its limit has cost everybody a restart.
-      if (performance.now() - startedAt >= limits.statementMs && isError(error, "kernel.database_unavailable")) pause.begin()
+      // On the embedded database a statement past its limits has cost everybody a restart.
+      if (isError(error, "kernel.database_unavailable") && (performance.now() - startedAt >= limits.statementMs || tookAllMemory(error))) pause.begin()
       throw error
     }
   }
@@ -95,4 +96,8 @@ export async function openPluginDb({ db, config, log }: PluginDbRooms, plugin: s
       await close()
     },
   }
+}
+
+function tookAllMemory(error: object): boolean {
+  return (error as { cause?: { code?: unknown } }).cause?.code === outOfMemory
 }

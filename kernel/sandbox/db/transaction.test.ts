@@ -251,6 +251,20 @@ describe("a statement of a sandboxed plugin", function () {
     deepEqual((await terms.plugin.query(acme, "SELECT 1 AS one", [])).rows, [{ one: 1 }])
   })
 
+  if (!server) {
+    it("that takes all of the embedded database's memory fails, gives it back, and is not tried again at once", async () => {
+      const plugin = await openPluginDb(terms.rooms, "glossary")
+      const hoarding = "SELECT length(array_to_string(array_agg(repeat('x', 10000)), '')) AS n FROM generate_series(1, 10000) AS a(i), generate_series(1, 20) AS b(j)"
+      const before = process.memoryUsage.rss()
+      await rejects(plugin.query(acme, hoarding, []), (error) => isError(error, "kernel.database_unavailable"))
+      await rejects(plugin.query(acme, "SELECT 1 AS one", []), (error) => isError(error, "kernel.database_paused"))
+      await sleep(2_000)
+      deepEqual(await terms.db.tenant("notes", globex).any(allNotes), [{ text: "of globex" }])
+      ok(process.memoryUsage.rss() - before < 500e6)
+      await plugin.close()
+    })
+  }
+
   it("waits its turn with others of its plugin, and too many are told to come back", async () => {
     const outcomes = await Promise.allSettled(Array.from({ length: 400 }, () => terms.plugin.query(acme, "SELECT 1 AS one", [])))
     const busy = outcomes.filter((outcome) => outcome.status === "rejected" && isError(outcome.reason, "kernel.overloaded"))

@@ -10,6 +10,7 @@ export {
   startHook,
 } from "./hook-conformance.ts"
 export { type ProviderConformanceOptions, providerConformance, startProviderType } from "./provider-conformance.ts"
+export type { ProviderCase, ProviderFaults } from "./provider-faults.ts"
 export { type EventFrame, openRpc, type ResponseFrame, type RpcClient } from "./rpc-client.ts"
 export type { GivenPlugin, Place } from "./suite.ts"
 export { type StartedTool, startTool, type ToolConformanceOptions, toolConformance } from "./tool-conformance.ts"

@@ -4,19 +4,14 @@ import type { PointUsers } from "../host.ts"
 import { defineManifest } from "../manifest.ts"
 import { definePlugin, type Plugin } from "../plugin.ts"
 import { type Delta, type LlmRequest, type ProviderConnection, type ProviderErrorName, type ProviderType, ProviderTypes } from "../points/provider.ts"
-import type { TestGateway } from "./gateway.ts"
+import { type TestGateway, testGateway } from "./gateway.ts"
+import { faultSuite, type ProviderCase, type ProviderFaults } from "./provider-faults.ts"
 import { type GivenPlugin, type Place, placeTitles, startIn, suiteGlobals } from "./suite.ts"
 
 type Call = Omit<LlmRequest, "stream">
-/** A connection and a request; what is left out is that of the suite. */
-interface Case {
-  connection?: Partial<ProviderConnection>
-  request?: Partial<Call>
-}
-
 export interface ProviderConformanceOptions {
-  /** The plugin that contributes the type, as `testGateway` takes it. */
-  plugin: GivenPlugin
+  /** The plugin that contributes the type, as `testGateway` takes it; `bundled`: one that the gateway brings. */
+  plugin: GivenPlugin | "bundled"
   type: string
   /** Where the provider of the tests listens. Called before the first test of each place where the suite runs. */
   connection(): ProviderConnection | Promise<ProviderConnection>
@@ -27,7 +22,11 @@ export interface ProviderConformanceOptions {
   /** A request, with a tool on offer, that the model answers with a call of it. */
   tool?: Partial<Call>
   /** What makes the provider fail, by the failure that must come of it. */
-  failures: Partial<Record<ProviderErrorName, Case>>
+  failures: Partial<Record<ProviderErrorName, ProviderCase>>
+  /** For a provider over HTTP: what it is put through besides. */
+  faults?: ProviderFaults
+  /** A request with an image in it, which the provider of the tests takes. */
+  image?: Partial<Call>
   /** Gateway configuration, such as shorter time limits. */
   config?: Record<string, unknown>
   /** True: also in a process of its own, from the plugin's folder, as an installed plugin runs. */
@@ -139,6 +138,16 @@ function providerSuite(options: ProviderConformanceOptions, place: Place): void 
     })
   }
 
+  if (options.image) {
+    it("takes an image", async () => {
+      ok(textOf(await collect(chat(asked(options.image)))).length > 0, "it said nothing")
+    })
+  }
+
+  if (options.faults) {
+    faultSuite(options.faults, (given, stream = true) => chat(asked(given.request, stream), undefined, { ...connection, ...given.connection }))
+  }
+
   for (const [name, given] of Object.entries(options.failures)) {
     it(`fails with ${name}, and tells no key`, async () => {
       const to = { ...connection, ...given.connection }
@@ -165,7 +174,8 @@ export async function startProviderType(
     types = host.open(ProviderTypes)
     return {}
   })
-  const gateway = await startIn(place, options.plugin, probe as unknown as Plugin, { bundled: false, config: options.config })
+  const { plugin, config } = options
+  const gateway = plugin === "bundled" ? await testGateway({ plugins: [probe], config }) : await startIn(place, plugin, probe as unknown as Plugin, { bundled: false, config })
   const type = types?.get(options.type)
   if (!type) await gateway.close()
   ok(type, `no plugin contributes the provider type ${options.type}`)

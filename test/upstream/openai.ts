@@ -1,175 +1,90 @@
-import { once } from "node:events"
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http"
-import type { AddressInfo, Socket } from "node:net"
-import { completion, failure, stream, usageOf, words } from "./bytes.ts"
-import { models } from "./faults.ts"
+import { chunk, completion, event, failure, usageChunk } from "./bytes.ts"
+import { type Format, type Spent, words } from "./format.ts"
+import { type Speech, startProvider, type Upstream, type UpstreamOptions } from "./provider.ts"
+import type { Received } from "./server.ts"
 
-export interface Received {
-  path: string
-  headers: IncomingHttpHeaders
-  /** Parsed JSON. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads what was sent and fails by itself when it is something else.
-  body: any
-  /** The connection that it came on. */
-  socket: Socket
-  /** Resolves when the answer is over; true when the client left before that. */
-  closed: Promise<boolean>
+export type { Upstream } from "./provider.ts"
+
+const kinds: Readonly<Record<number, string>> = { 429: "requests", 500: "server_error", 529: "overloaded_error" }
+const codes: Readonly<Record<number, string>> = { 401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded" }
+
+/** OpenAI's chat completions. Source: the public API reference. */
+export const openAiFormat: Format = {
+  alternates: true,
+  voice: (model) => ({
+    say: (content) => event(chunk(model, { content })),
+    think: (text) => event(chunk(model, { reasoning_content: text })),
+    call: (index, id, name) => event(chunk(model, { tool_calls: [{ index, id, type: "function", function: { name, arguments: "" } }] })),
+    args: (index, fragment) => event(chunk(model, { tool_calls: [{ index, function: { arguments: fragment } }] })),
+    end: (finish, spent) => [chunk(model, {}, finish), usageChunk(model, wireUsage(spent)), "[DONE]"].map(event).join(""),
+  }),
+  whole: (model, { texts, thinking, finish, spent }) =>
+    completion(model, { content: texts.join(""), ...(thinking !== undefined && { reasoning_content: thinking }) }, finish, wireUsage(spent)),
+  failure(status, message, why) {
+    if (why === "context") return failure("This model's maximum context length is 8192 tokens.", "invalid_request_error", "context_length_exceeded")
+    if (why === "filter") return failure("The content was filtered.", "invalid_request_error", "content_filter")
+    return failure(message, kinds[status] ?? "invalid_request_error", codes[status] ?? null)
+  },
+  failureEvent: (status, message) => event(JSON.stringify({ error: { message, type: kinds[status], code: status } })),
+  unknown: () => event(JSON.stringify({ x_new: [1], choices: [{ index: 0, delta: { content: "hello", x_new: {} }, x_new: null }] })) + event(JSON.stringify({ choices: null })),
 }
 
-/** One answer, with what a fault needs. */
-export interface Reply {
-  readonly gone: boolean
-  json(status: number, body: string | Uint8Array, headers?: Record<string, string>): void
-  send(status: number, type: string, body: string | Uint8Array, headers?: Record<string, string>): void
-  /** The head of an event stream, once, and these texts. */
-  start(texts: string | Uint8Array | readonly string[]): Reply
-  write(bytes: string | Uint8Array): void
-  /** Resolves when what was written has left, so that the next piece travels by itself. */
-  flushed(): Promise<void>
-  end(): void
-  destroy(): void
+export function wireUsage({ prompt, completion: said, cached = 0, written = 0, thinking = 0 }: Spent) {
+  const [all, out] = [prompt + cached + written, said + thinking]
+  return {
+    prompt_tokens: all,
+    completion_tokens: out,
+    total_tokens: all + out,
+    ...(cached > 0 && { prompt_tokens_details: { cached_tokens: cached } }),
+    ...(thinking > 0 && { completion_tokens_details: { reasoning_tokens: thinking } }),
+  }
 }
 
-export type Script = (received: Received, reply: Reply) => void | Promise<void>
-
-export interface Upstream {
-  /** With `/v1`. */
-  readonly url: string
-  readonly requests: Received[]
-  /** Tokens of whole answers, as a provider would bill them. */
-  readonly billed: { promptTokens: number; completionTokens: number }
-  /** Answers every chat completion from now on; undefined: by the model's name again. */
-  script(script: Script | undefined): void
-  close(): Promise<void>
-}
-
-export interface UpstreamOptions {
-  /** Refuses every other key. */
-  key?: string
-}
-
-const paragraph = words(50)
-const spoken = new Map<string, Buffer>()
 const list = JSON.stringify({
   object: "list",
   data: ["words-50", "echo", "gpt-4o"].map((id) => ({ id, object: "model", created: 1_700_000_000, owned_by: "upstream" })),
 })
+const limit = { status: 429, body: failure("Rate limit reached", "requests", "rate_limit_exceeded") }
 
-/**
- * A provider on this machine that speaks OpenAI's wire format. The model's name chooses the answer: `words-N` (and any other name, with N = 50), `echo`, `large` (1 MB),
- * or a fault of `faults.ts`. Answers are bytes made in advance, so that a bench measures the caller.
- */
-export async function startUpstream({ key }: UpstreamOptions = {}): Promise<Upstream> {
-  const requests: Received[] = []
-  const billed = { promptTokens: 0, completionTokens: 0 }
-  let script: Script | undefined
-
-  function chat(received: Received, reply: Reply): void | Promise<void> {
-    if (script) return script(received, reply)
-    const { model = "", stream: streaming = false } = received.body as { model?: string; stream?: boolean }
-    const { name, numbers } = namedFault(model)
-    if (name) return models[name]?.(reply, numbers, received)
-    const texts = textsOf(model, received.body)
-    billed.promptTokens += 20
-    billed.completionTokens += texts.length
-    const usage = usageOf(20, texts.length)
-    const make = () =>
-      streaming
-        ? stream(
-            model,
-            texts.map((content) => ({ content })),
-            "stop",
-            usage,
-          ).join("")
-        : completion(model, { content: texts.join("") }, "stop", usage)
-    const body = model === "echo" ? make() : madeOnce(`${model} ${streaming}`, make)
-    reply.send(200, streaming ? "text/event-stream" : "application/json", body)
-  }
-
-  async function answer(received: Received, reply: Reply): Promise<void> {
-    if (key !== undefined && received.headers.authorization !== `Bearer ${key}`)
-      return reply.json(401, failure("Incorrect API key provided.", "invalid_request_error", "invalid_api_key"))
-    if (received.path === "/v1/chat/completions") await chat(received, reply)
-    else if (received.path === "/v1/models") reply.json(200, list)
-    else if (received.path === "/v1/embeddings") reply.json(200, embeddings(received.body))
-    else reply.json(404, failure(`Unknown request URL: ${received.path}`, "invalid_request_error", "unknown_url"))
-  }
-
-  const server = createServer((request, response) => {
-    const parts: Buffer[] = []
-    request.on("data", (part: Buffer) => parts.push(part))
-    request.on("end", () => {
-      const text = Buffer.concat(parts).toString()
-      const closed = new Promise<boolean>((resolve) => {
-        response.on("close", () => resolve(!response.writableFinished))
-      })
-      const received: Received = { path: request.url ?? "", headers: request.headers, body: text === "" ? undefined : JSON.parse(text), socket: request.socket, closed }
-      requests.push(received)
-      void answer(received, replyOver(response))
-    })
-  })
-  server.listen(0, "127.0.0.1")
-  await once(server, "listening")
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
-    requests,
-    billed,
-    script: (next) => {
-      script = next
-    },
-    async close() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, "close")
-    },
-  }
+export const openAiSpeech: Speech = {
+  format: openAiFormat,
+  base: "/v1",
+  asked({ path, body }) {
+    if (path === "/v1/chat/completions") return { what: "chat", model: body.model ?? "", streaming: body.stream === true }
+    if (path === "/v1/models") return { what: "models" }
+    return path === "/v1/embeddings" ? { what: "embeddings" } : undefined
+  },
+  keyIn: ({ headers }) => headers.authorization?.replace(/^Bearer /, ""),
+  lastText: ({ body }) => String(body.messages?.findLast(({ role }: { role: string }) => role === "user")?.content ?? ""),
+  models: () => list,
+  embeddings({ body: { input, model } }: Received) {
+    const data = ([input].flat() as string[]).map((text, index) => ({ object: "embedding", index, embedding: [text.length, index, 1] }))
+    // In any order: the index says which is which.
+    return JSON.stringify({ object: "list", data: data.reverse(), model, usage: { prompt_tokens: data.length, total_tokens: data.length } })
+  },
+  faults: {
+    "limited-ms": (reply, [ms = 20]) => reply.json(limit.status, limit.body, { "retry-after": "1", "retry-after-ms": String(ms) }),
+    /** Says finish, but not [DONE], as some do. */
+    "no-done": (reply) => reply.start([...said(3), event(chunk("m", {}, "stop"))].join("")).end(),
+    /** Says [DONE], but no finish. */
+    "only-done": (reply) => reply.start([...said(3), event("[DONE]")].join("")).end(),
+    /** An event of several lines, as the standard allows. */
+    "many-lines": (reply) =>
+      reply
+        .start(
+          `${JSON.stringify(JSON.parse(chunk("m", { content: "one event" }, "stop")), null, 1)
+            .split("\n")
+            .map((line) => `data: ${line}\r\n`)
+            .join("")}\r\n`,
+        )
+        .end(),
+  },
 }
 
-function madeOnce(slot: string, make: () => string): Buffer {
-  const known = spoken.get(slot) ?? Buffer.from(make())
-  spoken.set(slot, known)
-  return known
+function said(count: number): string[] {
+  return words(count).map((content) => event(chunk("m", { content })))
 }
 
-/** `cut-after-3` is the fault `cut-after` with 3. */
-function namedFault(model: string): { name: string | undefined; numbers: number[] } {
-  const [, name = "", rest = ""] = /^(.*?)((?:-\d+)*)$/.exec(model) ?? []
-  return { name: name in models ? name : undefined, numbers: rest.split("-").slice(1).map(Number) }
-}
-
-function textsOf(model: string, body: { messages?: { role: string; content: unknown }[] }): string[] {
-  if (model === "echo") return String(body.messages?.findLast(({ role }) => role === "user")?.content ?? "").match(/\s*\S+\s*/g) ?? [""]
-  if (model === "large") return Array.from({ length: 1_024 }, () => "x".repeat(1_024))
-  const count = /^words-(\d+)$/.exec(model)?.[1]
-  return count === undefined ? paragraph : words(Number(count))
-}
-
-function embeddings({ input, model }: { input: string | string[]; model: string }): string {
-  const data = [input].flat().map((text, index) => ({ object: "embedding", index, embedding: [text.length, index, 1] }))
-  // In any order: the index says which is which.
-  return JSON.stringify({ object: "list", data: data.reverse(), model, usage: { prompt_tokens: data.length, total_tokens: data.length } })
-}
-
-function replyOver(response: ServerResponse): Reply {
-  const reply: Reply = {
-    get gone() {
-      return response.destroyed
-    },
-    json: (status, body, headers) => reply.send(status, "application/json", body, headers),
-    send(status, type, body, headers = {}) {
-      response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body), ...headers }).end(body)
-    },
-    start(texts) {
-      if (!response.headersSent) response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" })
-      response.flushHeaders()
-      const bytes = Array.isArray(texts) ? texts.join("") : (texts as string | Uint8Array)
-      if (bytes.length > 0) response.write(bytes)
-      return reply
-    },
-    write: (bytes) => void response.write(bytes),
-    flushed: () => new Promise((resolve) => setImmediate(resolve)),
-    end: () => void response.end(),
-    destroy: () => void response.destroy(),
-  }
-  return reply
+export function startUpstream(options?: UpstreamOptions): Promise<Upstream> {
+  return startProvider(openAiSpeech, options)
 }

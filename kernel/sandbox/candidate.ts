@@ -8,7 +8,7 @@ import type { GatewayLog } from "../log.ts"
 import type { Candidate } from "../plugins/discover.ts"
 import { type Bridge, createBridge } from "./bridge.ts"
 import type { LentCallers } from "./callers.ts"
-import { type Facade, valueOrStream } from "./contract.ts"
+import { type Facade, isStream, valueOrStream } from "./contract.ts"
 import { openPluginDb, type PluginDb } from "./db/open.ts"
 import { Instance, needsProcess } from "./instance.ts"
 import { callerIn, OpenCalls, partsOf } from "./parts.ts"
@@ -99,7 +99,7 @@ async function activate({ manifest, folder, entry, grants, eager }: SandboxedPlu
       })
     }
   }
-  const parts = partsOf(manifest, instance, calls)
+  const parts = partsOf(manifest, instance, calls, host.log)
   return {
     ...parts,
     condition: () => instance.condition(),
@@ -135,10 +135,6 @@ function lentIn(value: unknown, caller: Caller | undefined, lent: Caller): unkno
   if (value === caller) return lent
   if (typeof value === "object" && value !== null && (value as { caller?: unknown }).caller === caller) return { ...value, caller: lent }
   return value
-}
-
-function isStream(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === "object" && value !== null && Symbol.asyncIterator in value
 }
 
 async function tenantsOf(plugin: string, { eachTenant, isOff }: SandboxRooms): Promise<Caller[]> {

@@ -74,3 +74,7 @@ export function valueOrStream(answer: () => Promise<unknown>): Promise<unknown> 
     },
   } as Promise<unknown> & AsyncIterable<unknown>
 }
+
+export function isStream(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value
+}

@@ -1,22 +1,22 @@
 import {
-  type BytesAnswer,
   type Caller,
-  type Delta,
   type HookContext,
   type HookName,
   hookDefinitions,
   type JobRun,
+  type Log,
   type Manifest,
   type RouteDecl,
   type RouteRequest,
   type RpcCall,
   type SseAnswer,
 } from "@plugboard/sdk"
-import { fail } from "../failures.ts"
 import type { ActivePlugin } from "../plugins/active.ts"
-import { inBatches } from "./batches.ts"
-import type { RpcAnswer, TapAnswer } from "./contract.ts"
+import { isStream, type RpcAnswer, type TapAnswer } from "./contract.ts"
+import { checkHookAnswer } from "./hook-answers.ts"
 import type { Instance } from "./instance.ts"
+import { checkedAnswer } from "./route-answer.ts"
+import { streamTap } from "./stream-tap.ts"
 
 /** Longest answer of a handler that says nothing of its own, in ms. */
 const usualLimitMs = 30_000
@@ -43,11 +43,14 @@ export class OpenCalls {
 }
 
 /** A handler for each thing that the manifest declares, whose work the plugin's process does. */
-export function partsOf(manifest: Manifest, instance: Instance, calls: OpenCalls): ActivePlugin["parts"] {
+export function partsOf(manifest: Manifest, instance: Instance, calls: OpenCalls, log: Log): ActivePlugin["parts"] {
   return {
-    routes: mapped(manifest.routes, (name, decl) => routeHandler(instance, name, decl)),
+    routes: mapped(manifest.routes, (name, decl) => routeHandler(instance, manifest.id, name, decl)),
     rpc: mapped(manifest.rpc, (name, decl) => rpcHandler(instance, calls, name, decl.limits?.timeoutMs ?? usualLimitMs)),
-    hooks: mapped(manifest.hooks, (name) => tap(instance, name as HookName)),
+    hooks: mapped(manifest.hooks, (hook, decl) => {
+      const name = hook as HookName
+      return hookDefinitions[name].kind === "transform" ? streamTap(instance, { plugin: manifest.id, name, decl, log }) : tap(instance, name)
+    }),
     jobs: mapped(manifest.jobs, (name, decl) => async (data: object, { caller, signal }: JobRun) => {
       await instance.call("job", (lent) => [name, data, lent], { caller, signal, limitMs: decl.timeoutSeconds ? decl.timeoutSeconds * 1_000 : jobLimitMs })
     }),
@@ -59,7 +62,7 @@ function mapped<D>(declared: Readonly<Record<string, D>> | undefined, make: (nam
   return Object.fromEntries(Object.entries(declared ?? {}).map(([name, decl]) => [name, make(name, decl)])) as Record<string, never>
 }
 
-function routeHandler(instance: Instance, name: string, decl: RouteDecl) {
+function routeHandler(instance: Instance, plugin: string, name: string, decl: RouteDecl) {
   return async function callRoute({ params, query, body, headers, caller, signal }: RouteRequest<RouteDecl>): Promise<unknown> {
     const answer = await instance.call("route", (lent) => [name, { params, query, body, headers, caller: lent }], {
       caller,
@@ -67,14 +70,10 @@ function routeHandler(instance: Instance, name: string, decl: RouteDecl) {
       limitMs: decl.limits?.timeoutMs ?? usualLimitMs,
       keep(answer) {
         const sse = answer as SseAnswer
-        return sse?.answer === "sse" ? { source: sse.frames, wrap: (frames) => ({ ...sse, frames }) } : undefined
+        return sse?.answer === "sse" && isStream(sse.frames) ? { source: sse.frames, wrap: (frames) => ({ ...sse, frames }) } : undefined
       },
     })
-    const bytes = answer as BytesAnswer
-    // A path would be read by the gateway, with the gateway's rights.
-    if (bytes?.answer === "bytes" && !(bytes.content instanceof Uint8Array))
-      throw fail("not_granted", { plugin: "of this route", what: "files of the gateway; it answers with the bytes themselves" })
-    return answer
+    return checkedAnswer(plugin, answer)
   }
 }
 
@@ -107,27 +106,12 @@ function rpcHandler(instance: Instance, calls: OpenCalls, name: string, limitMs:
 }
 
 function tap(instance: Instance, name: HookName) {
-  if (hookDefinitions[name].kind === "transform") return streamTap(instance, name)
   return async function callTap(value: unknown, { caller, signal }: HookContext): Promise<unknown> {
     const answer = (await instance.call("hook", (lent) => [name, value, lent], { caller, signal })) as TapAnswer
-    return "same" in answer ? value : answer.value
-  }
-}
-
-/** A stream crosses in batches: a frame for each delta would cost more than the delta. Where the tap gives its stream back untouched, ours goes on. */
-function streamTap(instance: Instance, name: HookName) {
-  return async function* callStreamTap(source: AsyncIterable<readonly Delta[]>, { caller, signal }: HookContext): AsyncIterable<unknown> {
-    const batches = inBatches(source)
-    const answer = await instance.call("hook", (lent) => [name, batches, lent], {
-      caller,
-      signal,
-      keep(answer) {
-        const { value } = answer as { value?: AsyncIterable<unknown> }
-        return value ? { source: value, wrap: (stream) => stream } : undefined
-      },
-    })
-    if (typeof answer === "object" && answer !== null && "same" in answer) yield* batches
-    else yield* answer as AsyncIterable<unknown>
+    if ("same" in answer) return value
+    const said = answer.value ?? undefined
+    checkHookAnswer(name, said)
+    return said
   }
 }
 

@@ -67,7 +67,7 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
       ...("cause" in outcome && { error: outcome.cause }),
     }
     host.hooks
-      .call("run.finished", facts, { caller: run.caller, signal: AbortSignal.timeout(60_000) })
+      .call("run.finished", facts, { caller: run.caller, signal: new AbortController().signal })
       .catch((err: unknown) => host.log.warn({ err, run: run.id }, "run.finished failed"))
   }
 

@@ -32,7 +32,8 @@ export function createEngine(host: Host<typeof manifest>, outcomes: Outcomes) {
     if (runs.size >= host.config.maxRuns) throw host.fail("too_many_runs", {}, { retryAfterMs: 2_000 })
     const { turn, agent } = request
     const asked = { agentKey: agent.key, sessionKey: turn.sessionKey, message: turn.message, channel: turn.channel, chatId: turn.chatId }
-    const shaped = await host.hooks.call("run.requested", asked, { caller, signal: AbortSignal.timeout(60_000) })
+    // Nothing ends it from outside, and its taps have limits of their own.
+    const shaped = await host.hooks.call("run.requested", asked, { caller, signal: new AbortController().signal })
     const run = new Run(caller, shaped === asked ? request : { ...request, turn: { ...turn, message: shaped.message } })
     // Known before it is stored, so that a message which is injected meanwhile finds it.
     runs.set(run.id, run)

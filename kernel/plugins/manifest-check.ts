@@ -1,4 +1,4 @@
-import { type HookName, hookDefinitions, type Manifest, roles } from "@plugboard/sdk"
+import { type HookName, hookDefinitions, type Manifest, type RouteDecl, roles } from "@plugboard/sdk"
 import semver from "semver"
 import type { Candidate } from "./discover.ts"
 
@@ -53,10 +53,15 @@ export function checkManifest(manifest: Manifest, origin: Candidate["origin"] = 
 /** What is not bundled keeps to names that begin with its own, so that it can take nobody's place. */
 function checkNames(manifest: Manifest): Misfit | null {
   const { id } = manifest
+  if (id === "kernel") return misfit("its id is the gateway's own", "Choose another id.")
   const begin = `${id}.`
   for (const [name, route] of Object.entries(manifest.routes ?? {})) {
     const stray = [route.path].flat().find((path) => path !== `/v1/x/${id}` && !path.startsWith(`/v1/x/${id}/`))
     if (stray) return misfit(`route ${name} of ${id} is at ${stray}, which belongs to the gateway`, `Put it under /v1/x/${id}/.`)
+    const odd = [route.path].flat().find((path) => !plainPath.test(path))
+    if (odd) return misfit(`route ${name} of ${id} has the path ${odd.slice(0, 200)}, which cannot be served`, "Make it of plain segments, :names, and a *rest at its end.")
+    if (mostBytes(route) > longestBody)
+      return misfit(`route ${name} of ${id} takes bodies of more than ${longestBody >> 20} MiB`, "Lower its limit: a body crosses to the plugin's process whole.")
   }
   const named: [string, readonly string[]][] = [
     ["method", Object.keys(manifest.rpc ?? {})],
@@ -68,10 +73,26 @@ function checkNames(manifest: Manifest): Misfit | null {
     const stray = names.find((name) => !name.startsWith(begin))
     if (stray) return misfit(`${what} ${stray} of ${id} has a name that belongs to ${ownerOf(stray)}`, `Begin it with ${begin}`)
   }
+  const loginEnder = Object.entries(manifest.errors ?? {}).find(([, { kind }]) => kind === "UNAUTHENTICATED" || kind === "TENANT_ACCESS_REVOKED")
+  if (loginEnder) return misfit(`error ${loginEnder[0]} of ${id} has the kind ${loginEnder[1].kind}, which ends a login`, "Use FORBIDDEN.")
+  const loud = Object.entries(manifest.events ?? {}).find(([, { to }]) => to === "all")
+  if (loud) return misfit(`event ${loud[0]} of ${id} goes to every tenant`, "Send it to one of the audiences within a tenant.")
+  const early = Object.entries(manifest.rpc ?? {}).find(([, { before }]) => before !== undefined)
+  if (early) return misfit(`method ${early[0]} of ${id} may be called before anybody has connected`, "Remove `before` from it.")
   if (manifest.globalTables?.length)
     return misfit(`it asks for tables that belong to no tenant: ${manifest.globalTables.join(", ")}`, "Give each of its tables a tenant_id and kernel.protect().")
   if (manifest.fires?.length) return misfit(`it wants to call the hooks ${manifest.fires.join(", ")}, which are the gateway's to call`, "Remove `fires` from the manifest.")
   return null
+}
+
+/** Nothing that a router would read as a pattern. */
+const plainPath = /^(\/(?!\.\.?(\/|$))([A-Za-z0-9._~-]+|:[A-Za-z]\w*))+(\/\*[A-Za-z]\w*)?$/
+/** Bytes; a frame between the processes takes 16 MiB. */
+const longestBody = 12 << 20
+
+function mostBytes({ body, limits }: RouteDecl): number {
+  const own = body && "bodyKind" in body ? body.maxBytes : 0
+  return Math.max(own, limits?.bodyBytes ?? 0)
 }
 
 function ownerOf(name: string): string {

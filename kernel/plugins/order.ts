@@ -2,15 +2,20 @@ import type { Manifest } from "@plugboard/sdk"
 import semver from "semver"
 import type { Misfit } from "./manifest-check.ts"
 
+interface Ranked {
+  manifest: Manifest
+  origin?: "bundled" | "package"
+}
+
 export interface Order<T> {
   /** Each after all that it needs; among equals by id. */
   ordered: T[]
   aside: { item: T; misfit: Misfit }[]
 }
 
-/** Sorts by `requires` and `after`. What needs a service that nobody offers, or needs itself in the end, is set aside by name; so is what needs those. */
-export function orderPlugins<T extends { manifest: Manifest }>(items: readonly T[], kernelServices: readonly { service: string; version: string }[]): Order<T> {
-  const pending = new Map([...items].sort((a, b) => (a.manifest.id < b.manifest.id ? -1 : 1)).map((item) => [item.manifest.id, item]))
+/** Sorts by `requires` and `after`; bundled ones first, so that a package which claims the name of something of theirs is the one that is refused. What needs a service that nobody offers, or needs itself in the end, is set aside by name; so is what needs those. */
+export function orderPlugins<T extends Ranked>(items: readonly T[], kernelServices: readonly { service: string; version: string }[]): Order<T> {
+  const pending = new Map([...items].sort(byRank).map((item) => [item.manifest.id, item]))
   const offers = new Map(kernelServices.map((token) => [token.service, { version: token.version, owner: "" }]))
   for (const item of pending.values()) for (const token of item.manifest.offers ?? []) offers.set(token.service, { version: token.version, owner: item.manifest.id })
   const aside: Order<T>["aside"] = []
@@ -56,6 +61,11 @@ export function orderPlugins<T extends { manifest: Manifest }>(items: readonly T
     for (const id of cycle) setAside(pending.get(id) as T, misfit)
   }
   return { ordered, aside }
+}
+
+function byRank(a: Ranked, b: Ranked): number {
+  if (a.origin !== b.origin && (a.origin === "package" || b.origin === "package")) return a.origin === "package" ? 1 : -1
+  return a.manifest.id < b.manifest.id ? -1 : 1
 }
 
 function findCycle<T extends { manifest: Manifest }>(pending: ReadonlyMap<string, T>, needs: (manifest: Manifest) => string[]): string[] {

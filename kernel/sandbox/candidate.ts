@@ -77,6 +77,7 @@ async function activate({ manifest, folder, entry, grants, eager }: SandboxedPlu
     init: () => ({ manifest, config: host.config, entry: pathToFileURL(join(folder, entry)).href, grants, node: host.node, services: services() }),
     bridge: (callers: LentCallers): Bridge =>
       createBridge({ manifest, grants, host, callers, db: openDb, refused: (what, caller) => refusals.note(what, caller), tenants: () => tenantsOf(manifest.id, rooms) }),
+    inTransaction: () => rooms.db.inTransaction(),
     told(method, args) {
       if (method !== "emit") return false
       calls.emit(args)

@@ -16,6 +16,8 @@ export interface InstanceOptions {
   init(): Init
   bridge(callers: LentCallers): Bridge
   told(method: string, args: readonly unknown[]): boolean
+  /** True inside a transaction of the caller's: it would be held for as long as the plugin takes, and on the embedded database it would wait for itself. */
+  inTransaction(): boolean
   /** Each new process, once it is ready. */
   ready(process: PluginProcess): void
 }
@@ -52,6 +54,7 @@ export class Instance {
    * Fails with `kernel.plugin_failed` when the process ends meanwhile, and `kernel.plugin_timeout` past `limitMs`.
    */
   async call(method: string, args: (lent: LentCaller | null) => readonly unknown[], { caller, signal, limitMs, keep }: CallOptions): Promise<unknown> {
+    if (this.#options.inTransaction()) throw new Error(`plugin ${this.#options.manifest.id} was called inside a transaction, which would hold its locks for as long as the call takes`)
     const process = await this.#process()
     const lent = caller ? this.callers.lend(caller) : null
     const ends = new AbortController()

@@ -54,7 +54,8 @@ export class Instance {
    * Fails with `kernel.plugin_failed` when the process ends meanwhile, and `kernel.plugin_timeout` past `limitMs`.
    */
   async call(method: string, args: (lent: LentCaller | null) => readonly unknown[], { caller, signal, limitMs, keep }: CallOptions): Promise<unknown> {
-    if (this.#options.inTransaction()) throw new Error(`plugin ${this.#options.manifest.id} was called inside a transaction, which would hold its locks for as long as the call takes`)
+    if (this.#options.inTransaction())
+      throw new Error(`plugin ${this.#options.manifest.id} was called inside a transaction, which would hold its locks for as long as the call takes`)
     const process = await this.#process()
     const lent = caller ? this.callers.lend(caller) : null
     const ends = new AbortController()

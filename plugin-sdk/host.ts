@@ -104,6 +104,8 @@ export interface Host<M extends Manifest = Manifest> {
     call<N extends HookName>(name: N, value: HookMap[N]["value"], context: { caller: Caller; signal: AbortSignal }): Promise<HookMap[N]["result"]>
     /** Wraps a stream; the same object when nobody taps. */
     pipe<N extends HookName>(name: N, value: HookMap[N]["value"], context: { caller: Caller; signal: AbortSignal }): HookMap[N]["result"]
+    /** True when somebody taps it for the caller's tenant: what only taps would read need not be made otherwise. */
+    tapped(name: HookName, caller: Caller): boolean
   }
   /** Resolved at each call; UNAVAILABLE while its plugin is off. */
   use<T>(token: ServiceToken<T>): Remote<T>

@@ -57,8 +57,8 @@ export interface SseFrame {
 
 export interface SseAnswer {
   readonly answer: "sse"
-  /** Batches: all that is ready goes out in one write. Pulled only while the client reads. */
-  readonly frames: AsyncIterable<readonly SseFrame[]>
+  /** Batches: all that is ready goes out in one write. Pulled only while the client reads. Bytes are whole events, and are sent as they are. */
+  readonly frames: AsyncIterable<readonly SseFrame[] | Uint8Array>
   readonly headers?: Readonly<Record<string, string>>
 }
 export interface BytesAnswer {
@@ -72,14 +72,15 @@ export interface BytesAnswer {
 }
 export interface JsonAnswer<T> {
   readonly answer: "json"
-  readonly body: T
+  /** Bytes are JSON already, and are sent as they are. */
+  readonly body: T | Uint8Array
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
 }
 
 /** What a handler answers when it is not just the body. */
 export const reply = {
-  sse: (frames: AsyncIterable<readonly SseFrame[]>, headers?: Readonly<Record<string, string>>): SseAnswer => ({ answer: "sse", frames, headers }),
+  sse: (frames: SseAnswer["frames"], headers?: Readonly<Record<string, string>>): SseAnswer => ({ answer: "sse", frames, headers }),
   bytes: (content: BytesAnswer["content"], options: Omit<BytesAnswer, "answer" | "content">): BytesAnswer => ({ answer: "bytes", content, ...options }),
-  json: <T>(body: T, options: { status?: number; headers?: Readonly<Record<string, string>> } = {}): JsonAnswer<T> => ({ answer: "json", body, ...options }),
+  json: <T>(body: T | Uint8Array, options: { status?: number; headers?: Readonly<Record<string, string>> } = {}): JsonAnswer<T> => ({ answer: "json", body, ...options }),
 }

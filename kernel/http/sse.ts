@@ -51,7 +51,7 @@ export async function sendSse(
       clearTimeout(patience)
       if (done || response.destroyed) break
       if (value.length === 0) continue
-      const text = encode(value)
+      const text = value instanceof Uint8Array ? value : encode(value)
       begin()
       ping.refresh()
       if (!response.write(text) && !response.destroyed) await taken()

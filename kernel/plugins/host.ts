@@ -89,6 +89,7 @@ export function createHost({ manifest, owner, undo, config }: HostFor, rooms: Ho
         demandFired(name)
         return rooms.hooks(context.caller.tenantId).pipe(name, value, context)
       },
+      tapped: (name, caller) => rooms.hooks(caller.tenantId).has(name),
     },
     use: (token) => rooms.services.use(id, token),
     has: (token) => rooms.services.has(token),

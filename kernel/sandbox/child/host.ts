@@ -121,7 +121,7 @@ export class ChildHost {
         subscribe: (event: string, listener: Listener) => void subscribe(event, listener),
       },
       jobs: { enqueue: async (caller: Caller, job: string, data: object, options?: object) => void (await peer.call("jobs.enqueue", [caller, job, data, options])) },
-      hooks: { call: refuseHook, pipe: refuseHook },
+      hooks: { call: refuseHook, pipe: refuseHook, tapped: refuseHook },
       use: (token: { service: string; version: string }) =>
         new Proxy({} as Record<PropertyKey, unknown>, {
           get: (_, name) => {

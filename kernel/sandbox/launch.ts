@@ -50,7 +50,7 @@ export async function launch({ folder, memoryMiB, script = runtime, args = [] }:
     script,
     ...args,
   ]
-  const [command, ...rest] = behind(await borders(), { memoryMiB, readable: [own] }, node) as [string, ...string[]]
+  const [command, ...rest] = behind(await borders(), { memoryMiB, readable: [own, ...readableByAll(), process.execPath] }, node) as [string, ...string[]]
   // The PATH finds the wrapping commands; they hand on an empty environment, since `env -i` would be one more process.
   const child = spawn(command, rest, {
     stdio: ["pipe", "pipe", "pipe"],

@@ -14,6 +14,7 @@ compile("plugin-sdk/tsconfig.build.json", "plugin-sdk/dist")
 if (process.argv[2] !== "sdk") {
   compile(".ci/tsconfig.build.json", "dist")
   copyData()
+  copyTemplates()
   copyDocsAssets()
   await buildTemplate(join(root, "dist", "kernel", "db", "embedded"))
 }
@@ -26,6 +27,12 @@ function compile(project: string, out: string): void {
 /** Everything that the code reads beside itself: texts and READMEs. */
 function copyData(): void {
   for (const file of globSync("{kernel,plugins}/**/*.*", { cwd: root, exclude: ["**/*.ts", "**/node_modules/**"] })) cpSync(join(root, file), join(root, "dist", file))
+}
+
+/** The folders that `plugins create` writes: sources, as their authors get them. */
+function copyTemplates(): void {
+  const templates = join("kernel", "command", "templates")
+  cpSync(join(root, templates), join(root, "dist", templates), { recursive: true })
 }
 
 /** The parts of Swagger UI that the docs page names, so that the package does without the rest of its 12 MB. */

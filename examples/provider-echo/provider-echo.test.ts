@@ -1,8 +1,8 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict"
 import { failureOf } from "@plugboard/sdk"
 import { providerConformance, startProviderType, type TestGateway, testGateway } from "@plugboard/sdk/testing"
-import { type EchoServer, startEchoServer } from "./echo-server.ts"
 import plugin from "./index.ts"
+import { type EchoServer, startEchoServer } from "./test/echo-server.ts"
 
 const given = { plugin, folder: import.meta.dirname }
 const apiKey = "echo-canary-0123456789"
@@ -13,7 +13,7 @@ before(async () => {
 })
 after(() => server.close())
 const connection = () => ({ name: "parrots", baseUrl: server.url, apiKey, settings: {} })
-const config = { plugins: { "provider-echo": { silentMs: 1_000 } } }
+const config = { plugins: { "provider-echo": { silentMs: 3_000 } } }
 
 providerConformance({
   plugin: given,

@@ -1,5 +1,6 @@
 import type { InstalledPlugin, PluginDetails } from "@plugboard/sdk"
 import type { Command } from "commander"
+import { registerCreate } from "./create.ts"
 import { agreed, changed, details, list, removed } from "./plugin-lines.ts"
 import type { Door } from "./plugins-door.ts"
 
@@ -42,6 +43,7 @@ export function registerPlugins(plugins: Command): void {
         show({ status: "removed", id, purged: options.purge ?? false }, options, removed)
       }),
     )
+  registerCreate(plugins)
   add("pack <folder>", "Make a package of a plugin's folder, which any gateway takes.")
     .option("--out <file>", "where to write it; NAME-VERSION.tgz when left out")
     .action(async (folder: string, options: Output & { out?: string }) => {

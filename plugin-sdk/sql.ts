@@ -1,6 +1,6 @@
+import { createRequire } from "node:module"
 import { createSqlTag, type QuerySqlToken, type SqlTag } from "@slonik/sql-tag"
 import type { Static, TSchema } from "typebox"
-import { Compile } from "typebox/compile"
 
 /** The only way to write SQL: values become parameters, never text. */
 export const sql: SqlTag<Record<never, never>> = createSqlTag()
@@ -29,6 +29,10 @@ export interface StandardRow<T> {
   }
 }
 
+type Compiler = typeof import("typebox/compile")
+/** Not imported: it is half of TypeBox, and of the modules that a gateway loads until it listens. */
+const require = createRequire(import.meta.url)
+
 const rows = new WeakMap<TSchema, StandardRow<unknown>>()
 
 /**
@@ -38,13 +42,13 @@ const rows = new WeakMap<TSchema, StandardRow<unknown>>()
 export function row<S extends TSchema>(schema: S): StandardRow<Static<S>> {
   const known = rows.get(schema)
   if (known) return known as StandardRow<Static<S>>
-  let check: ReturnType<typeof Compile> | undefined
+  let check: ReturnType<Compiler["Compile"]> | undefined
   const made: StandardRow<Static<S>> = {
     "~standard": {
       version: 1,
       vendor: "plugboard",
       validate(value) {
-        check ??= Compile(schema)
+        check ??= (require("typebox/compile") as Compiler).Compile(schema)
         if (check.Check(value)) return { value: value as Static<S> }
         return { issues: check.Errors(value).map((error) => ({ message: `${error.instancePath || "/"} ${error.message}` })) }
       },

@@ -1,5 +1,4 @@
 import { type Host, type ToolCall, type ToolOffer, type ToolResult, Tools } from "@plugboard/sdk"
-import { Value } from "typebox/value"
 import type { manifest } from "./manifest.ts"
 import type { Run } from "./run.ts"
 import type { Telling } from "./telling.ts"
@@ -58,6 +57,8 @@ export function createToolCalls(host: Host<typeof manifest>, { tell }: Telling) 
     const tool = offered.some(({ name }) => name === call.name) ? tools.get(call.name, run.caller) : undefined
     if (!tool) return failed(`There is no tool ${call.name}. Tools are ${offered.map(({ name }) => name).join(", ") || "none"}.`)
     if (call.parseError) return failed(`The arguments are not JSON: ${call.parseError}`)
+    // Loaded with the first call: a start has no use for it.
+    const { Value } = await import("typebox/value")
     if (!Value.Check(tool.parameters, call.arguments)) {
       const [first] = Value.Errors(tool.parameters, call.arguments)
       return failed(`The arguments do not fit: ${first?.instancePath || "/"} ${first?.message ?? ""}`)

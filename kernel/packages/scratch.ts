@@ -51,7 +51,7 @@ export function packageOf(id: string, version: string, { manifest = {}, code = "
     ...manifest,
   }
   const routes = Object.keys(whole.routes).map((name) => `${JSON.stringify(name)}: async () => ({ version: ${JSON.stringify(version)}, config: host.config })`)
-  const index = `export default { manifest: {}, activate: async (host) => { ${code}; return { routes: { ${routes} } } } }\n`
+  const index = `export default { manifest: ${JSON.stringify(whole)}, activate: (host) => { ${code}; return { routes: { ${routes} } } } }\n`
   return tarballWith([
     { path: "package/package.json", bytes: JSON.stringify({ name: `plugboard-plugin-${id}`, version, type: "module", plugboard: "./plugboard.json" }) },
     { path: "package/plugboard.json", bytes: JSON.stringify({ format: 1, sdk: "1.0.0", entry: "index.js", manifest: whole }) },

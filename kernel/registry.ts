@@ -5,6 +5,8 @@ export interface RouteEntry {
   readonly plugin: string
   readonly name: string
   readonly decl: RouteDecl
+  /** True: its process checks what it is sent, and its schemas are for that and for documents alone. The kernel has looked at size, depth and JSON. */
+  readonly foreign?: boolean
   readonly handle: (request: RouteRequest<RouteDecl>) => Promise<unknown>
 }
 
@@ -12,6 +14,7 @@ export interface MethodEntry {
   readonly plugin: string
   readonly method: string
   readonly decl: RpcDecl
+  readonly foreign?: boolean
   readonly handle: (params: unknown, call: RpcCall) => Promise<unknown>
 }
 

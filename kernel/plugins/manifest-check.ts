@@ -1,6 +1,7 @@
 import { type HookName, hookDefinitions, type Manifest, type RouteDecl, roles } from "@plugboard/sdk"
 import semver from "semver"
 import type { Candidate } from "./discover.ts"
+import { oddSchema } from "./schema-shape.ts"
 
 /** Version of the SDK's interface, which a manifest's `sdk` range must admit. It changes with the interface, not with releases. */
 export const sdkVersion = "1.0.0"
@@ -79,6 +80,8 @@ function checkNames(manifest: Manifest): Misfit | null {
   if (loud) return misfit(`event ${loud[0]} of ${id} goes to every tenant`, "Send it to one of the audiences within a tenant.")
   const early = Object.entries(manifest.rpc ?? {}).find(([, { before }]) => before !== undefined)
   if (early) return misfit(`method ${early[0]} of ${id} may be called before anybody has connected`, "Remove `before` from it.")
+  const schema = oddSchema(manifest)
+  if (schema) return misfit(schema, "Correct it, or make it smaller.")
   if (manifest.globalTables?.length)
     return misfit(`it asks for tables that belong to no tenant: ${manifest.globalTables.join(", ")}`, "Give each of its tables a tenant_id and kernel.protect().")
   if (manifest.fires?.length) return misfit(`it wants to call the hooks ${manifest.fires.join(", ")}, which are the gateway's to call`, "Remove `fires` from the manifest.")

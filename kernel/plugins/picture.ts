@@ -14,17 +14,18 @@ export function pictureOf(plugins: readonly ActivePlugin[], kernelTexts: Texts, 
     if (before !== undefined) throw new Error(`${what} ${name} belongs to ${present(before)} already; ${owner} cannot have it too`)
     map.set(name, value)
   }
-  for (const { manifest, parts } of plugins) {
+  for (const { manifest, parts, candidate } of plugins) {
     const plugin = manifest.id
+    const foreign = candidate.origin === "package"
     for (const [name, decl] of Object.entries(manifest.routes ?? {})) {
       for (const path of [decl.path].flat()) claim(paths, "route", `${decl.method} ${path.replace(/:[^/]+/g, ":")}`, plugin, plugin, (owner) => owner)
       const run = parts.routes?.[name] as RouteEntry["handle"]
-      routes.push({ plugin, name, decl, handle: cross === sameProcess ? run : crossRoute(run, cross) })
+      routes.push({ plugin, name, decl, foreign, handle: cross === sameProcess ? run : crossRoute(run, cross) })
     }
     for (const [method, decl] of Object.entries(manifest.rpc ?? {})) {
       const run = parts.rpc?.[method] as (params: unknown, call: RpcCall) => Promise<unknown>
       const handle = cross === sameProcess ? run : async (params: unknown, call: RpcCall) => cross(await run(cross(params), call))
-      claim(methods, "method", method, plugin, { plugin, method, decl, handle }, (entry) => entry.plugin)
+      claim(methods, "method", method, plugin, { plugin, method, decl, foreign, handle }, (entry) => entry.plugin)
     }
     for (const [name, decl] of Object.entries(manifest.events ?? {})) claim(events, "event", name, plugin, { plugin, name, decl }, (entry) => entry.plugin)
   }

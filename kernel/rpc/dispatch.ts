@@ -78,7 +78,7 @@ export function createDispatch(rooms: DispatchRooms): (connection: Connection, t
       const waitMs = auth.spend(caller ? `${caller.tenantId}\n${caller.userId || connection.id}` : connection.address)
       if (waitMs > 0) throw fail("rate_limited", {}, { retryAfterMs: waitMs })
     }
-    const params = parametersFor(decl)(frame.params)
+    const params = parametersFor(decl, entry.foreign)(frame.params)
     const object = decl.order === undefined ? undefined : params[decl.order]
     return {
       order: object === undefined || object === null ? undefined : `${decl.order}\n${String(object)}`,

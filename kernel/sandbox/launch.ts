@@ -115,7 +115,7 @@ function readableByAll(): readonly string[] {
 
 function findReadable(): string[] {
   const found = new Set<string>([join(import.meta.dirname, "..")])
-  for (const name of ["@plugboard/sdk", "typebox", "@slonik/sql-tag", "lru-cache"]) {
+  for (const name of ["@plugboard/sdk", "typebox", "@slonik/sql-tag", "lru-cache", "ajv", "ajv-formats"]) {
     const packages = (createRequire(import.meta.filename).resolve.paths(name) ?? []).find((place) => existsSync(join(place, name)))
     if (packages === undefined) continue
     found.add(realpathSync(packages))

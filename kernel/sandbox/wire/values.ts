@@ -4,8 +4,8 @@ type Marker = { $b: [offset: number, length: number, kind: string] } | { $d: num
 const views = { Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array } as const
 type ViewName = keyof typeof views
 
-/** Deeper than this no value crosses: what walks it in the gateway is recursive. */
-export const deepest = 64
+/** Deeper than this no value crosses: what walks it in the gateway is recursive. A body may have 100 levels, and stands in an argument of a call. */
+const deepest = 112
 /** Members and elements of one value: 16 MiB of brackets would take a second to parse and a gigabyte to hold. */
 const mostParts = 1_000_000
 

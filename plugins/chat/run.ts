@@ -99,8 +99,15 @@ export class Run {
   }
 }
 
-function modelMessage({ role, content, parts, toolCalls, toolCallId, isError }: StoredMessage): ModelMessage {
-  return { role, content: parts ?? content, ...(toolCalls && { toolCalls }), ...(toolCallId !== undefined && { toolCallId }), ...(isError && { isError }) }
+function modelMessage({ role, content, parts, thinking, toolCalls, toolCallId, isError }: StoredMessage): ModelMessage {
+  return {
+    role,
+    content: parts ?? content,
+    ...(thinking && { thinking }),
+    ...(toolCalls && { toolCalls }),
+    ...(toolCallId !== undefined && { toolCallId }),
+    ...(isError && { isError }),
+  }
 }
 
 /** The end of the history that fits; never beginning with a tool's result, whose call was cut off. */

@@ -29,6 +29,9 @@ export const complaints: ComplaintReader = {
     )
       return "provider_context_length"
     if (/content_filter|content_policy|data_inspection_failed/i.test(code)) return "provider_content_filter"
+    // Groq refuses with a 413 what is more than the rest of the minute allows, and with a 498 what it has no room for.
+    if (status === 413 && /rate_limit_exceeded/i.test(code)) return "provider_rate_limited"
+    if (status === 498) return "provider_overloaded"
     // Some say in a 400 that the key is wrong.
     if (status === 400 && (/invalid_api_key|authentication_error/i.test(code) || /^(incorrect|invalid) api key/i.test(message))) return "provider_auth"
     return undefined

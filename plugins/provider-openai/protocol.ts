@@ -16,7 +16,7 @@ export function chatCompletions(host: ProviderHost, failures: ProviderFailures, 
         body: requestBody(asked, { baseUrl, dialect, effort: effortOf(request, connection) }),
       }
     },
-    reader: () => readerOf(dialect),
+    reader: () => reader,
   }
 }
 
@@ -26,18 +26,17 @@ export function addressOf(baseUrl: string, { basePath = "" }: OpenAiDialect): st
   return base.endsWith(basePath) ? base : base + basePath
 }
 
-function readerOf(dialect: OpenAiDialect): AnswerReader {
-  return {
-    event(value, out) {
-      const answer = value as WireAnswer
-      return answer.error ? complaints.complaintIn(value) : readAnswer(answer, out, dialect)
-    },
-    whole(value, out) {
-      const answer = value as WireAnswer
-      if (!answer.choices?.length) return complaints.complaintIn(value)
-      const complaint = readAnswer(answer, out, dialect)
-      if (!complaint && !out.some(({ type }: Delta) => type === "finish")) out.push({ type: "finish", reason: "stop" })
-      return complaint
-    },
-  }
+/** Keeps nothing from one event to the next, so one serves all answers. */
+const reader: AnswerReader = {
+  event(value, out) {
+    const answer = value as WireAnswer
+    return answer.error ? complaints.complaintIn(value) : readAnswer(answer, out)
+  },
+  whole(value, out) {
+    const answer = value as WireAnswer
+    if (!answer.choices?.length) return complaints.complaintIn(value)
+    const complaint = readAnswer(answer, out)
+    if (!complaint && !out.some(({ type }: Delta) => type === "finish")) out.push({ type: "finish", reason: "stop" })
+    return complaint
+  },
 }

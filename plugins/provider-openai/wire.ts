@@ -6,6 +6,7 @@ import type { Complaint, ContentPart, Delta, Effort, LlmRequest, ModelMessage, O
 interface WireUsage {
   prompt_tokens?: number
   completion_tokens?: number
+  total_tokens?: number
   prompt_tokens_details?: { cached_tokens?: number } | null
   completion_tokens_details?: { reasoning_tokens?: number } | null
   /** Where DeepSeek and Moonshot put what others have under `prompt_tokens_details`. */
@@ -65,12 +66,12 @@ export function requestBody(request: LlmRequest, { baseUrl, dialect, effort }: A
 function wireMessage(message: ModelMessage, dialect: OpenAiDialect): object {
   const content = typeof message.content === "string" ? message.content : message.content.map(wirePart)
   if (message.role === "tool") return { role: "tool", tool_call_id: wireId(message.toolCallId ?? "", dialect), content }
-  const thinking = message.role === "assistant" && dialect.takesThinkingBack && message.thinking !== undefined ? { reasoning_content: message.thinking } : undefined
   if (message.toolCalls?.length) {
     const calls = message.toolCalls.map(({ id, name, arguments: args }) => ({ id: wireId(id, dialect), type: "function", function: { name, arguments: JSON.stringify(args) } }))
+    const thinking = dialect.takesThinkingBack && { reasoning_content: message.thinking ?? "" }
     return { role: message.role, content: content === "" ? null : content, ...thinking, tool_calls: calls }
   }
-  return { role: message.role, content, ...thinking }
+  return { role: message.role, content }
 }
 
 /** The id itself where it fits, else one made of it: a call and its answer get the same, and calls of one message differ. */
@@ -84,7 +85,7 @@ function wirePart(part: ContentPart): object {
 }
 
 /** Adds what one chunk (or a whole answer) says to `out`. */
-export function readAnswer(answer: WireAnswer, out: Delta[], dialect?: OpenAiDialect): Complaint | undefined {
+export function readAnswer(answer: WireAnswer, out: Delta[]): Complaint | undefined {
   const choice = answer.choices?.[0]
   const said = choice?.delta ?? choice?.message
   if (said) {
@@ -96,7 +97,7 @@ export function readAnswer(answer: WireAnswer, out: Delta[], dialect?: OpenAiDia
     if (said.tool_calls) for (const [at, call] of said.tool_calls.entries()) out.push(toolDelta(call, at))
   }
   const usage = answer.usage ?? answer.x_groq?.usage
-  if (usage) out.push({ type: "usage", usage: usageOf(usage, dialect?.countsThinkingApart === true) })
+  if (usage) out.push({ type: "usage", usage: usageOf(usage) })
   if (!choice?.finish_reason) return undefined
   // DeepSeek and OpenRouter end an answer so that they could not finish.
   if (choice.finish_reason === "insufficient_system_resource" || choice.finish_reason === "error") return { status: 503, message: `it ended the answer: ${choice.finish_reason}` }
@@ -122,11 +123,14 @@ function toolDelta({ index, id, function: called }: WireToolCall, at: number): D
   }
 }
 
-function usageOf(usage: WireUsage, thinkingApart: boolean): Usage {
+function usageOf(usage: WireUsage): Usage {
+  const { prompt_tokens: prompt = 0, completion_tokens: completion = 0, total_tokens: total = 0 } = usage
   const reasoningTokens = usage.completion_tokens_details?.reasoning_tokens ?? 0
+  // xAI counts the thinking beside the completion; the total says so.
+  const apart = total >= prompt + completion + reasoningTokens
   return {
-    promptTokens: usage.prompt_tokens ?? 0,
-    completionTokens: (usage.completion_tokens ?? 0) + (thinkingApart ? reasoningTokens : 0),
+    promptTokens: prompt,
+    completionTokens: apart ? completion + reasoningTokens : completion,
     cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens ?? 0,
     cacheWriteTokens: 0,
     reasoningTokens,

@@ -1,0 +1,10 @@
+import { defineManifest, OpenAiCompatible, ProviderTypes } from "@plugboard/sdk"
+
+export const manifest = defineManifest({
+  id: "provider-mistral",
+  version: "1.0.0",
+  sdk: "^1.0.0",
+  summary: "Mistral's models.",
+  requires: [OpenAiCompatible],
+  contributes: [ProviderTypes],
+})

@@ -6,15 +6,20 @@ import { isObject, type Json } from "./settings.ts"
 /** What settings do not fit, in one line that names the key; null when they fit. Fills in defaults. */
 export function misfitOfSettings({ config }: Manifest, origin: "bundled" | "package", settings: Json, where: string): string | null {
   if (!config) return Object.keys(settings).length > 0 ? `${where}: the plugin takes no settings` : null
-  return checkConfig(origin === "bundled" ? config : (harmless(config) as TSchema), settings, where)
+  return checkConfig(origin === "bundled" ? config : plainSchema(config), settings, where)
 }
 
 /** Words of JSON Schema whose check takes no longer than a look at the value. A pattern of somebody else's can take for ever, and a reference can go in circles. */
 const plain = new Set(
-  "type properties required additionalProperties items enum const anyOf allOf default minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems minProperties maxProperties".split(
+  "title description type properties required additionalProperties items enum const anyOf allOf default minimum maximum exclusiveMinimum exclusiveMaximum minLength maxLength minItems maxItems minProperties maxProperties".split(
     " ",
   ),
 )
+
+/** The schema without what might take for ever. */
+export function plainSchema(schema: TSchema): TSchema {
+  return harmless(schema) as TSchema
+}
 
 function harmless(schema: unknown): unknown {
   if (!isObject(schema)) return schema

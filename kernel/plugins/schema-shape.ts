@@ -41,7 +41,8 @@ function eventOf(reply: unknown): unknown {
   return replyKind === undefined ? reply : (event ?? {})
 }
 
-function oddPart(schema: unknown, count: { parts: number }, levels: number): string | undefined {
+/** What is wrong with a schema, or one in it; `count` is shared by all of one. */
+export function oddPart(schema: unknown, count: { parts: number }, levels: number): string | undefined {
   if (typeof schema === "boolean") return undefined
   if (typeof schema !== "object" || schema === null || Array.isArray(schema)) return "something else in the place of a schema"
   count.parts += 1

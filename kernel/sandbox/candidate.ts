@@ -9,6 +9,7 @@ import type { Candidate } from "../plugins/discover.ts"
 import { type Bridge, createBridge } from "./bridge.ts"
 import type { LentCallers } from "./callers.ts"
 import { type Facade, isStream, valueOrStream } from "./contract.ts"
+import { checkedContribution } from "./contributions.ts"
 import { openPluginDb, type PluginDb } from "./db/open.ts"
 import { Instance, needsProcess } from "./instance.ts"
 import { callerIn, OpenCalls, partsOf } from "./parts.ts"
@@ -91,7 +92,7 @@ async function activate({ manifest, folder, entry, grants, eager }: SandboxedPlu
     for (const { service, version, facade } of offers) host.offer({ service, version }, proxyOf(instance, `service ${service}`, facade))
     for (const { point, version, key, facade } of contributions) {
       if (!grants.points.includes(point)) throw refusals.error(`contributions to ${point}`)
-      host.contribute({ point, version }, key, proxyOf(instance, `${point} ${key}`, facade))
+      host.contribute({ point, version }, key, proxyOf(instance, `${point} ${key}`, checkedContribution(point, key, facade)))
     }
     for (const event of events) {
       if (!manifest.events?.[event] && !grants.events.includes(event)) throw refusals.error(`the event ${event}`)

@@ -1,4 +1,4 @@
-import type { Caller, EventTarget, FailOptions, Host, Locale } from "@plugboard/sdk"
+import { type Caller, type EventTarget, type FailOptions, type Host, type Locale, type Tool, Tools } from "@plugboard/sdk"
 import { declaredFailure } from "../../failures.ts"
 import { createTenantCache } from "../../plugins/tenant-cache.ts"
 import { type Facade, facadeOf, type Init, type Registration, valueOrStream } from "../contract.ts"
@@ -50,8 +50,13 @@ export class ChildHost {
   }
 
   /** A call of something that this plugin has offered or contributed. */
-  facade(key: string, method: string, args: unknown[], signal: AbortSignal): unknown {
+  async facade(key: string, method: string, args: unknown[], signal: AbortSignal): Promise<unknown> {
     const target = this.#facades.get(key) as Member
+    if (key.startsWith(`${Tools.point} `) && method === "call") {
+      const { refusedArguments } = await import("./input.ts")
+      const refused = refusedArguments(target as unknown as Tool, args[0])
+      if (refused) return refused
+    }
     return (target[method] as Member[string])(...args, signal)
   }
 

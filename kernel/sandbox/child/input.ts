@@ -1,4 +1,4 @@
-import type { Manifest, MultipartBody, RouteDecl } from "@plugboard/sdk"
+import { failureOf, type Manifest, type MultipartBody, type RouteDecl, type Tool, type ToolResult } from "@plugboard/sdk"
 import { textsChecker } from "../../http/query.ts"
 import { parametersFor } from "../../rpc/parameters.ts"
 import { compileValidator } from "../../validate.ts"
@@ -29,6 +29,16 @@ export function checkedParams({ rpc }: Manifest, name: string, params: unknown):
 /** Throws when the settings do not fit; fills in what the gateway has left to this. */
 export function checkedConfig({ config }: Manifest, settings: object): object {
   return config ? (compileValidator(config, "body")(settings, "config") as object) : settings
+}
+
+/** A tool's answer to arguments that do not fit its own schema; who called it has looked at the plain part of that alone. */
+export function refusedArguments({ parameters }: Tool, args: unknown): ToolResult | undefined {
+  try {
+    compileValidator(parameters, "body")(args, "arguments")
+    return undefined
+  } catch (error) {
+    return { content: `The arguments do not fit: ${String(failureOf(error)?.params.reason ?? (error as Error).message)}`, isError: true }
+  }
 }
 
 function makeCheck(decl: RouteDecl): Check {

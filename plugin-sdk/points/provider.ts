@@ -1,4 +1,5 @@
 import { extensionPoint } from "../tokens.ts"
+import type { ForwardCall, ForwardPart } from "./forward.ts"
 
 export type ContentPart = { type: "text"; text: string } | { type: "image"; url: string }
 
@@ -45,6 +46,11 @@ export interface LlmRequest {
   tools?: readonly ToolSpec[]
   maxTokens?: number
   temperature?: number
+  topP?: number
+  /** Texts at which the answer ends. */
+  stop?: readonly string[]
+  /** Whether tools may, must or must not be called; a name: that one must. When left out they may. */
+  toolChoice?: "auto" | "none" | "required" | { name: string }
   /** As OpenAI's API has it: `json_object`, or `json_schema` with its schema. */
   responseFormat?: Readonly<Record<string, unknown>>
   /** When left out: what the provider's settings say under `reasoning_defaults.effort`, else the model's own. */
@@ -115,6 +121,8 @@ export interface ProviderType {
   readonly environment: readonly string[]
   /** One answer. Batches hold all deltas that were ready together. Ends by itself after `finish`; rejects with one of `providerErrors`. Leaving the loop or the signal ends the upstream call. */
   chat(connection: ProviderConnection, request: LlmRequest, signal: AbortSignal): AsyncIterable<readonly Delta[]>
+  /** For types that speak OpenAI's format: a call and its answer as they are. Rejects with one of `providerErrors` where there is no answer. */
+  forward?(connection: ProviderConnection, call: ForwardCall, signal: AbortSignal): AsyncIterable<ForwardPart>
   models(connection: ProviderConnection, signal: AbortSignal): Promise<ModelInfo[]>
   /** Resolves when the connection (and the model, when named) works; rejects with the provider's own reason. */
   verify(connection: ProviderConnection, model: string | undefined, signal: AbortSignal): Promise<void>

@@ -1,3 +1,4 @@
+import type { ForwardCall, ForwardPart } from "../points/forward.ts"
 import type { Delta, LlmRequest, ModelInfo, ProviderConnection, ProviderType } from "../points/provider.ts"
 import { type Remote, service } from "../tokens.ts"
 
@@ -9,9 +10,7 @@ export interface OpenAiDialect {
   basePath?: string
   /** Usage comes with the end of each stream, and a request for it is refused. */
   tellsUsageUnasked?: boolean
-  /** Completion tokens are counted without those of the thinking. */
-  countsThinkingApart?: boolean
-  /** The assistant's thinking goes back with its messages, as `reasoning_content`. */
+  /** Thinking that led to calls goes back with them, in each later request, as `reasoning_content`. */
   takesThinkingBack?: boolean
   /** Thinking is switched off by `thinking: { type: "disabled" }`, and not by an effort. */
   thinkingSwitch?: boolean
@@ -24,6 +23,7 @@ export interface OpenAiDialect {
 /** OpenAI's chat completions, models and embeddings, for provider types that speak them. */
 export interface OpenAiCompatibleService {
   chat(dialect: OpenAiDialect, connection: ProviderConnection, request: LlmRequest, signal: AbortSignal): AsyncIterable<readonly Delta[]>
+  forward(dialect: OpenAiDialect, connection: ProviderConnection, call: ForwardCall, signal: AbortSignal): AsyncIterable<ForwardPart>
   models(dialect: OpenAiDialect, connection: ProviderConnection, signal: AbortSignal): Promise<ModelInfo[]>
   verify(dialect: OpenAiDialect, connection: ProviderConnection, model: string | undefined, signal: AbortSignal): Promise<void>
   embed(dialect: OpenAiDialect, connection: ProviderConnection, model: string, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>
@@ -39,6 +39,7 @@ export function openAiCompatibleType(
   return {
     ...own,
     chat: (connection, request, signal) => openai.chat(dialect, connection, request, signal),
+    forward: (connection, call, signal) => openai.forward(dialect, connection, call, signal),
     models: (connection, signal) => openai.models(dialect, connection, signal),
     verify: (connection, model, signal) => openai.verify(dialect, connection, model, signal),
     embed: (connection, model, texts, signal) => openai.embed(dialect, connection, model, texts, signal),

@@ -83,8 +83,9 @@ export interface PluginsService {
   add(caller: Caller, tarball: Uint8Array): Promise<PluginDetails>
   /** Agrees to what the package with that hash asks for; without a hash, to the one that waits now. */
   grant(caller: Caller, id: string, hash?: string): Promise<PluginDetails>
-  enable(caller: Caller, id: string, scope: PluginScope): Promise<PluginDetails>
-  disable(caller: Caller, id: string, scope: PluginScope): Promise<PluginDetails>
+  /** `tenant`, a slug or an id, is for those who may change the whole gateway; the caller's own when left out. */
+  enable(caller: Caller, id: string, scope: PluginScope, tenant?: string): Promise<PluginDetails>
+  disable(caller: Caller, id: string, scope: PluginScope, tenant?: string): Promise<PluginDetails>
   /** Replaces the settings. A secret that comes as `***` is kept. */
   configure(caller: Caller, id: string, config: Readonly<Record<string, unknown>>): Promise<PluginDetails>
   /** Back to the package before. */

@@ -1,5 +1,6 @@
 import type { Caller } from "../caller.ts"
-import type { Delta, LlmRequest } from "../points/provider.ts"
+import type { ForwardCall, ForwardPart } from "../points/forward.ts"
+import type { Delta, LlmRequest, ModelInfo } from "../points/provider.ts"
 import { service } from "../tokens.ts"
 
 /** LLM providers of a tenant, called by name. */
@@ -8,7 +9,26 @@ export interface ProvidersService {
   fallback(caller: Caller): Promise<{ provider: string; model: string } | null>
   /** The default model of a named provider; null for an unknown or disabled one. */
   defaultModel(caller: Caller, provider: string): Promise<string | null>
+  /** What a named provider can be asked for; null for one that the tenant does not have. */
+  facts(caller: Caller, provider: string): Promise<ProviderFacts | null>
+  /** Models of the enabled providers, cached. A provider that fails to list them, or takes long, has none for now. */
+  models(caller: Caller): Promise<ProviderModels[]>
   /** One answer of a named provider. Rejects with `providers.unknown`, `providers.disabled`, or a provider error. Leaving the loop or the signal ends the upstream call. */
   chat(caller: Caller, provider: string, request: LlmRequest, signal: AbortSignal): AsyncIterable<readonly Delta[]>
+  /** A call in OpenAI's format, to a provider that speaks it (`facts`). Rejects as `chat` does where there is no answer. */
+  forward(caller: Caller, provider: string, call: ForwardCall, signal: AbortSignal): AsyncIterable<ForwardPart>
+  /** A vector for each text, from a provider that makes them (`facts`). */
+  embed(caller: Caller, provider: string, model: string, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>
+}
+
+export interface ProviderFacts {
+  enabled: boolean
+  /** It speaks OpenAI's format. */
+  forwards: boolean
+  embeds: boolean
+}
+export interface ProviderModels {
+  provider: string
+  models: readonly ModelInfo[]
 }
 export const Providers = service<ProvidersService>("providers", "1.0.0")

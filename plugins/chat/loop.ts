@@ -1,11 +1,10 @@
-import { asEffort, type Host, type LlmRequest, Providers, Sessions, type ToolOffer } from "@plugboard/sdk"
+import { addUsage, asEffort, type Host, type LlmRequest, Providers, Sessions, type ToolOffer } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { createModelCall, silence } from "./model-call.ts"
 import type { Completed } from "./outcome.ts"
 import type { Run } from "./run.ts"
 import type { Telling } from "./telling.ts"
 import { createToolCalls } from "./tool-calls.ts"
-import { addUsage } from "./usage.ts"
 
 /** Model calls and tools in turn, until there is an answer. Leaves the run's messages in `run.made`. */
 export function createLoop(host: Host<typeof manifest>, telling: Telling) {

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Delta, failureOf, type Host, type LlmCall, type ModelMessage, type ProviderState, Providers, type ToolCall, type Usage } from "@plugboard/sdk"
+import { AnswerBuilder, type Delta, estimateUsage, failureOf, type Host, type LlmCall, type ModelMessage, Providers, type Usage } from "@plugboard/sdk"
 import { type manifest, passing } from "./manifest.ts"
 import type { Run } from "./run.ts"
 import type { Telling } from "./telling.ts"
-import { estimateUsage } from "./usage.ts"
 
 export interface ModelAnswer {
   message: ModelMessage
@@ -65,13 +64,10 @@ function leftAtWork(run: Run, error: unknown): boolean {
 
 /** Puts the pieces of one answer together and passes text on as it comes. */
 class Stream {
-  usage: Usage | undefined
-  finish = "stop"
   begun = false
   readonly #run: Run
   readonly #pass: Telling["tellDeltas"]
-  readonly #state: ProviderState[] = []
-  readonly #calls: { id: string; name: string; arguments: string }[] = []
+  readonly #answer = new AnswerBuilder()
   /** Text that may become the word for silence, which nobody is to see. */
   #held: string[] | undefined = []
 
@@ -82,11 +78,23 @@ class Stream {
     run.thinking = ""
   }
 
+  get usage(): Usage | undefined {
+    return this.#answer.usage
+  }
+  get finish(): string {
+    return this.#answer.finish
+  }
   get size(): number {
-    return this.#run.text.length + this.#run.thinking.length + this.#calls.reduce((sum, call) => sum + call.arguments.length, 0)
+    return this.#answer.size
+  }
+  message(): ModelMessage {
+    return this.#answer.message()
   }
 
   take(batch: readonly Delta[]): void {
+    this.#answer.take(batch)
+    this.#run.text = this.#answer.text
+    this.#run.thinking = this.#answer.thinking
     let kind: "chunk" | "thinking" | undefined
     let texts: string[] = []
     const flush = () => {
@@ -97,16 +105,7 @@ class Stream {
       const next = delta.type === "text" ? "chunk" : delta.type === "thinking" ? "thinking" : undefined
       if (next !== kind) flush()
       kind = next
-      if (delta.type === "text") {
-        this.#run.text += delta.text
-        texts.push(delta.text)
-      } else if (delta.type === "thinking") {
-        this.#run.thinking += delta.text
-        texts.push(delta.text)
-      } else if (delta.type === "tool") this.#addCall(delta)
-      else if (delta.type === "state") this.#state.push(delta.state)
-      else if (delta.type === "usage") this.usage = delta.usage
-      else this.finish = delta.reason
+      if (delta.type === "text" || delta.type === "thinking") texts.push(delta.text)
       this.begun ||= delta.type === "text" || delta.type === "thinking" || delta.type === "tool"
     }
     flush()
@@ -119,17 +118,6 @@ class Stream {
     if (held && held.length > 0 && this.#run.text.trim() !== silence) this.#pass(this.#run, "chunk", held)
   }
 
-  message(): ModelMessage {
-    const calls = this.#calls.filter(Boolean).map(parsed)
-    return {
-      role: "assistant",
-      content: this.#run.text,
-      ...(this.#run.thinking !== "" && { thinking: this.#run.thinking }),
-      ...(this.#state.length > 0 && { state: this.#state }),
-      ...(calls.length > 0 && { toolCalls: calls }),
-    }
-  }
-
   #tell(kind: "chunk" | "thinking", texts: string[]): void {
     if (kind === "thinking" || !this.#held) {
       this.#pass(this.#run, kind, texts)
@@ -140,24 +128,5 @@ class Stream {
     const held = this.#held
     this.#held = undefined
     this.#pass(this.#run, "chunk", held)
-  }
-
-  #addCall(delta: Extract<Delta, { type: "tool" }>): void {
-    const call = this.#calls[delta.index] ?? { id: "", name: "", arguments: "" }
-    this.#calls[delta.index] = call
-    call.id ||= delta.id ?? ""
-    call.name ||= delta.name ?? ""
-    call.arguments += delta.arguments ?? ""
-  }
-}
-
-function parsed({ id, name, arguments: text }: { id: string; name: string; arguments: string }, at: number): ToolCall {
-  const call = { id: id || `call_${at}`, name }
-  try {
-    const value: unknown = JSON.parse(text || "{}")
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...call, arguments: value as Record<string, unknown> }
-    return { ...call, arguments: {}, parseError: "the arguments are not an object" }
-  } catch (error) {
-    return { ...call, arguments: {}, parseError: (error as Error).message.slice(0, 200) }
   }
 }

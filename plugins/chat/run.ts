@@ -1,8 +1,7 @@
 import { randomUUIDv7 } from "node:crypto"
-import type { AgentProfile, Caller, ModelMessage, NewMessage, StoredMessage, Turn, Usage } from "@plugboard/sdk"
+import { type AgentProfile, type Caller, type ModelMessage, type NewMessage, noUsage, type StoredMessage, type Turn, type Usage } from "@plugboard/sdk"
 import type { Outcome } from "./outcome.ts"
 import { RunLog } from "./run-log.ts"
-import { noUsage } from "./usage.ts"
 
 /** Why a run is ended from outside. */
 export type EndReason = "cancelled" | "deadline" | "interrupted"

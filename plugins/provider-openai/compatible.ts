@@ -9,6 +9,7 @@ import {
   providerFailures,
 } from "@plugboard/sdk"
 import { complaints } from "./complaints.ts"
+import { forwarding } from "./forward.ts"
 import { addressOf, chatCompletions } from "./protocol.ts"
 import { sdkClient } from "./sdk-client.ts"
 
@@ -32,6 +33,7 @@ export function openAiCompatible(host: ProviderHost): OpenAiCompatibleService {
 
   const openai: OpenAiCompatibleService = {
     chat: (dialect, connection, request, signal) => chatIn(dialect)(connection, request, signal),
+    forward: forwarding(host, failures),
     models: (dialect, connection, signal) =>
       failures.asking(connection, signal, bodyOf, async () => {
         const { data } = await (await client(dialect, connection)).models.list({ signal })

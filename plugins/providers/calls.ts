@@ -58,19 +58,40 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>) {
     return row ? { provider: row.name, model: modelOf(row, types.get(row.provider_type, caller) as ProviderType) } : null
   }
 
-  const service: ProvidersService = {
+  /** The provider that a call means, if it may be asked. */
+  async function demand(caller: Caller, provider: string): Promise<{ type: ProviderType; connection: ProviderConnection }> {
+    const found = await known.get(caller, provider)
+    if (!found) throw host.fail("unknown_provider", { provider: provider.slice(0, 100) })
+    if (!found.row.enabled) throw host.fail("provider_disabled", { provider })
+    return connect(caller, found.row, found.apiKey)
+  }
+
+  const service: Omit<ProvidersService, "models"> = {
     fallback,
+    async facts(caller, provider) {
+      const found = await known.get(caller, provider)
+      if (!found) return null
+      const type = types.get(found.row.provider_type, caller)
+      return { enabled: found.row.enabled, forwards: type?.forward !== undefined, embeds: type?.embed !== undefined }
+    },
     async defaultModel(caller, provider) {
       const found = await known.get(caller, provider)
       const type = found?.row.enabled ? types.get(found.row.provider_type, caller) : undefined
       return found && type ? modelOf(found.row, type) : null
     },
     async *chat(caller: Caller, provider: string, request: LlmRequest, signal: AbortSignal): AsyncIterable<readonly Delta[]> {
-      const found = await known.get(caller, provider)
-      if (!found) throw host.fail("unknown_provider", { provider: provider.slice(0, 100) })
-      if (!found.row.enabled) throw host.fail("provider_disabled", { provider })
-      const { type, connection } = connect(caller, found.row, found.apiKey)
+      const { type, connection } = await demand(caller, provider)
       yield* type.chat(connection, request, signal)
+    },
+    async *forward(caller, provider, call, signal) {
+      const { type, connection } = await demand(caller, provider)
+      if (!type.forward) throw host.fail("not_offered", { provider, what: call.path })
+      yield* type.forward(connection, call, signal)
+    },
+    async embed(caller, provider, model, texts, signal) {
+      const { type, connection } = await demand(caller, provider)
+      if (!type.embed) throw host.fail("not_offered", { provider, what: "/embeddings" })
+      return type.embed(connection, model, texts, signal)
     },
   }
 
@@ -105,6 +126,8 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>) {
     },
   }
 }
+
+export type Calls = ReturnType<typeof createCalls>
 
 function modelOf(row: ProviderRow, type: ProviderType): string {
   const { default_model: own } = row.settings as { default_model?: unknown }

@@ -2,20 +2,16 @@ import { definePlugin, type PointUsers, Providers, type ProviderType, ProviderTy
 import { createCalls } from "./calls.ts"
 import { createChanges } from "./change.ts"
 import { manifest } from "./manifest.ts"
+import { createModelLists } from "./model-lists.ts"
 import { seedFromEnvironment } from "./seed.ts"
-import { enabledProviders, listProviders, type ProviderRow } from "./store.ts"
+import { listProviders, type ProviderRow } from "./store.ts"
 
 export default definePlugin(manifest, (host) => {
   const types = host.open(ProviderTypes)
   const changes = createChanges(host, types)
   const calls = createCalls(host, types)
-  const modelLists = host.cache({
-    max: 1_000,
-    ttlMs: 60_000,
-    changedBy: ["providers.changed"],
-    load: async (caller, id: string) => calls.models(caller, await changes.demand(caller, id)),
-  })
-  host.offer(Providers, calls.service)
+  const modelLists = createModelLists(host, calls)
+  host.offer(Providers, { ...calls.service, models: modelLists.all })
   return {
     routes: {
       list: async ({ query, caller }) => {
@@ -33,15 +29,14 @@ export default definePlugin(manifest, (host) => {
         await changes.remove(caller, params.id)
         return { status: "deleted" }
       },
-      models: async ({ params, caller }) => modelLists.get(caller, (await changes.demand(caller, params.id)).id),
+      models: async ({ params, caller }) => modelLists.of(caller, (await changes.demand(caller, params.id)).id),
       verify: async ({ params, body, caller }) => calls.verify(caller, await changes.demand(caller, params.id), body.model),
     },
     rpc: {
-      "providers.models": async ({ provider }, { caller }) => modelLists.get(caller, (await changes.demand(caller, provider)).id),
+      "providers.models": async ({ provider }, { caller }) => modelLists.of(caller, (await changes.demand(caller, provider)).id),
       "models.list": async (_, { caller }) => {
-        const rows = await enabledProviders(host.db.for(caller))
-        const lists = await Promise.all(rows.map((row) => modelLists.get(caller, row.id)))
-        return { models: lists.flatMap((list, index) => list.models.map((model) => ({ ...model, id: `${rows[index]?.name}/${model.id}` }))) }
+        const lists = await modelLists.all(caller)
+        return { models: lists.flatMap(({ provider, models }) => models.map((model) => ({ ...model, id: `${provider}/${model.id}` }))) }
       },
     },
     start: () =>

@@ -85,6 +85,7 @@ export const manifest = defineManifest({
     type_missing: { kind: "FAILED_PRECONDITION", params: Type.Object({ provider: Type.String(), type: Type.String() }) },
     unreadable_key: { kind: "FAILED_PRECONDITION", params: Type.Object({ provider: Type.String() }) },
     provider_disabled: { kind: "FAILED_PRECONDITION", params: Type.Object({ provider: Type.String() }) },
+    not_offered: { kind: "INVALID_REQUEST", params: Type.Object({ provider: Type.String(), what: Type.String() }) },
     unsupported_type: { kind: "INVALID_REQUEST", params: Type.Object({ type: Type.String(), known: Type.String() }) },
     bad_name: { kind: "INVALID_REQUEST", params: Type.Object({ name: Type.String() }) },
     name_taken: { kind: "ALREADY_EXISTS", params: Type.Object({ name: Type.String() }) },

@@ -1,4 +1,4 @@
-import type { ModelMessage, Usage } from "@plugboard/sdk"
+import type { ModelMessage, Usage } from "../points/provider.ts"
 
 export const noUsage: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
 

@@ -1,0 +1,35 @@
+import type { Caller } from "../caller.ts"
+import type { Delta, LlmRequest } from "../points/provider.ts"
+import { service } from "../tokens.ts"
+
+/** A provider of the tenant and one of its models, as `PROVIDER/MODEL` names them. */
+export interface ModelTarget {
+  provider: string
+  model: string
+}
+
+/** `head` comes first. Bytes are the body: of a stream whole events, else all of it in one piece. With anything but 200 it is an error object of OpenAI's API. */
+export type PassedPart = { head: PassedHead } | Uint8Array
+export interface PassedHead {
+  /** Of the call: in its record, and in the hooks. */
+  runId: string
+  status: number
+  isStream: boolean
+  retryAfterMs?: number
+}
+
+/**
+ * Calls of a tenant's providers without an agent and without a session, for those who bring their own conversation. Each is recorded with its usage, on every way out, and passes
+ * the hooks `llm.request`, `llm.stream`, `llm.response` and `run.finished`. Nothing is tried again: the client sees what the provider says, with a status of its class.
+ */
+export interface PassthroughService {
+  /** Null for a text that names no provider of the tenant, which then means an agent. Rejects when the provider is disabled. */
+  find(caller: Caller, model: string): Promise<ModelTarget | null>
+  /** OpenAI's chat completions, on any provider. Where the provider speaks them too, all members of request and answer pass as they are. */
+  chat(caller: Caller, target: ModelTarget, body: Readonly<Record<string, unknown>>, signal: AbortSignal): AsyncIterable<PassedPart>
+  /** OpenAI's embeddings, on any provider that makes some. */
+  embeddings(caller: Caller, target: ModelTarget, body: Readonly<Record<string, unknown>>, signal: AbortSignal): AsyncIterable<PassedPart>
+  /** One answer in pieces, for routes that speak another format. `channel` names the route in the record. The request's own model does not count. */
+  deltas(caller: Caller, target: ModelTarget, request: LlmRequest, channel: string, signal: AbortSignal): AsyncIterable<readonly Delta[]>
+}
+export const Passthrough = service<PassthroughService>("passthrough", "1.0.0")

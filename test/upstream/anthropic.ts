@@ -74,7 +74,7 @@ function failure(status: number, message: string) {
   return { type: "error", error: { type: errorTypes[status] ?? "invalid_request_error", message }, request_id: "req_upstream" }
 }
 
-const format: Format = {
+export const anthropicFormat: Format = {
   alternates: false,
   voice,
   whole: (model, { texts, thinking, finish, spent }) =>
@@ -98,7 +98,7 @@ const format: Format = {
 }
 
 const speech: Speech = {
-  format,
+  format: anthropicFormat,
   base: "",
   asked({ path, body }) {
     if (path === "/v1/messages") return { what: "chat", model: body.model, streaming: body.stream === true }

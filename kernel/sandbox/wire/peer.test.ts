@@ -53,7 +53,8 @@ describe("calls between processes", () => {
       at: new Date(5),
       bytes: Buffer.from("abc"),
       floats: Float32Array.of(1.5, -2),
-      odd: { $b: 1, $o: { $s: 3 } },
+      odd: { $b: 1, $o: { $s: 3 }, $u: 1 },
+      holes: [undefined, null, 1],
       none: null,
     }
     deepEqual(await here.call("x", [value]), { ...value, bytes: new Uint8Array(Buffer.from("abc")) })

@@ -1,5 +1,7 @@
 /** What JSON has no word for stands as an object with one of these keys; an object of the sender's own with such a key is wrapped in `$o`. */
-type Marker = { $b: [offset: number, length: number, kind: string] } | { $d: number } | { $s: number } | { $o: object }
+type Marker = { $b: [offset: number, length: number, kind: string] } | { $d: number } | { $s: number } | { $u: 1 } | { $o: object }
+
+const nothing: Marker = { $u: 1 }
 
 const views = { Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array } as const
 type ViewName = keyof typeof views
@@ -40,7 +42,8 @@ export function pack(value: unknown, openStream: OpenStream): Packed {
     if (Array.isArray(item)) {
       let copy: unknown[] | undefined
       for (let index = 0; index < item.length; index++) {
-        const carried = carry(item[index], depth + 1, `${at}[${index}]`)
+        // JSON would make null of it, and an argument that was left out is not null.
+        const carried = item[index] === undefined ? nothing : carry(item[index], depth + 1, `${at}[${index}]`)
         if (carried === item[index]) continue
         copy ??= [...item]
         copy[index] = carried
@@ -136,6 +139,7 @@ function revive(value: unknown, revival: Revival, depth: number): unknown {
   const marker = value as { $b?: [number, number, string]; $d?: number; $s?: number; $o?: object }
   if (first === "$b" && marker.$b) return viewOf(marker.$b, revival.bytes)
   if (first === "$d") return new Date(marker.$d as number)
+  if (first === "$u") return undefined
   if (first === "$s") return revival.joinStream(marker.$s as number)
   if (first === "$o" && marker.$o) return reviveMembers(marker.$o, revival, depth)
   return reviveMembers(value, revival, depth)

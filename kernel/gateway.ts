@@ -37,6 +37,10 @@ export interface GatewayOptions {
   extra?: readonly Candidate[]
   /** Folders of plugins in development, each in a process of its own, with all that their manifests ask for. */
   sandboxed?: readonly string[]
+  /** True: their processes start at once, and not when they are first needed. */
+  eager?: boolean
+  /** Around each of these, such as to time its calls. */
+  around?: (candidate: Candidate) => Candidate
   /** False: none of the bundled plugins. */
   bundled?: boolean
   /** Where log lines go; stdout when left out. */
@@ -52,6 +56,8 @@ export interface RunningGateway {
   readonly registry: RegistrySource
   readonly db: Database
   readonly services: Services
+  /** Reads one of the folders of `sandboxed` anew, and brings its plugin up beside the one that runs; where that fails, the latter goes on. Rejects when the folder has no manifest that can be read. */
+  renew(folder: string): Promise<PluginState | undefined>
   /** Takes no new work, lets runs end (`gateway.drain_seconds`), then closes sockets and the database. Safe to call twice. */
   close(): Promise<void>
 }
@@ -144,7 +150,11 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       onChange: (listener) => manager.onChange(listener),
       isOff: manager.isOff,
     }
-    const folders = await Promise.all((options.sandboxed ?? []).map(async (folder) => (await import("./sandbox/folder.ts")).folderCandidate(folder, sandbox)))
+    const inFolder = async (folder: string, eager = options.eager) => {
+      const candidate = await (await import("./sandbox/folder.ts")).folderCandidate(folder, sandbox, eager)
+      return options.around?.(candidate) ?? candidate
+    }
+    const folders = await Promise.all((options.sandboxed ?? []).map((folder) => inFolder(folder)))
     const bundled = [...(await candidates), ...(options.extra ?? []), ...folders]
     const configured = new Configured({ path: config.file, plugins: config.plugins }, secrets)
     const plugins: PluginSet = new PluginSet({
@@ -190,8 +200,17 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       await db.close()
       log.info({}, "gateway stopped")
     }
+    const renew = async (folder: string) => {
+      const candidate = await inFolder(folder, true)
+      const { id } = candidate.manifest
+      const place = bundled.findIndex(({ manifest }) => manifest.id === id)
+      bundled.splice(place < 0 ? bundled.length : place, 1, candidate)
+      await plugins.converge()
+      return plugins.states.find((state) => state.id === id)
+    }
     return {
       url,
+      renew,
       get plugins() {
         return plugins.states
       },

@@ -1,6 +1,7 @@
 import type { InstalledPlugin, PluginDetails } from "@plugboard/sdk"
 import type { Command } from "commander"
 import { registerCreate } from "./create.ts"
+import { registerDev } from "./dev.ts"
 import { agreed, changed, details, list, removed } from "./plugin-lines.ts"
 import type { Door } from "./plugins-door.ts"
 
@@ -31,7 +32,7 @@ export function registerPlugins(plugins: Command): void {
     add(`${verb} <id>`, verb === "enable" ? "Switch a plugin on." : "Switch a plugin off.")
       .option("--tenant <slug>", "for this tenant alone")
       .action((id: string, options: Output & { tenant?: string }) =>
-        through(async (door) => show(await door[verb](id, options.tenant === undefined ? "gateway" : "tenant"), options, changed), options.tenant),
+        through(async (door) => show(await door[verb](id, options.tenant === undefined ? "gateway" : "tenant", options.tenant), options, changed)),
       )
   }
   add("rollback <id>", "Go back to the version before.").action((id: string, options: Output) => through(async (door) => show(await door.rollback(id), options, changed)))
@@ -44,6 +45,7 @@ export function registerPlugins(plugins: Command): void {
       }),
     )
   registerCreate(plugins)
+  registerDev(plugins)
   add("pack <folder>", "Make a package of a plugin's folder, which any gateway takes.")
     .option("--out <file>", "where to write it; NAME-VERSION.tgz when left out")
     .action(async (folder: string, options: Output & { out?: string }) => {
@@ -64,9 +66,9 @@ async function addPlugin(source: string, options: Output & { grant?: boolean }):
   })
 }
 
-async function through(work: (door: Door) => Promise<void>, tenant?: string): Promise<void> {
+async function through(work: (door: Door) => Promise<void>): Promise<void> {
   const { openDoor } = await import("./plugins-door.ts")
-  const door = await openDoor(process.env, tenant)
+  const door = await openDoor(process.env)
   try {
     await work(door)
   } finally {

@@ -5,10 +5,10 @@ import { findGateway } from "./remote-plugins.ts"
 /** The plugins of a gateway, as whoever holds its token or its database. */
 export type Door = { [K in keyof PluginsService]: PluginsService[K] extends (caller: Caller, ...args: infer A) => infer R ? (...args: A) => R : never } & { close(): Promise<void> }
 
-/** The gateway that listens where the configuration says; its database when none does. `tenant` is a slug or an id, of the master tenant when left out. */
-export async function openDoor(env: Readonly<Record<string, string | undefined>>, tenant: string | undefined): Promise<Door> {
-  const running = await findGateway(loadAddress(env), tenant)
+/** The gateway that listens where the configuration says; its database when none does. */
+export async function openDoor(env: Readonly<Record<string, string | undefined>>): Promise<Door> {
+  const running = await findGateway(loadAddress(env))
   if (running) return running
   const { openStored } = await import("./stored-plugins.ts")
-  return openStored(env, tenant)
+  return openStored(env)
 }

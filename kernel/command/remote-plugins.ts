@@ -7,7 +7,7 @@ import type { Door } from "./plugins-door.ts"
 const greetingMs = 5_000
 
 /** The gateway that listens there; undefined when nothing does. Fails when something else does. */
-export async function findGateway({ host, port, token }: Pick<GatewayConfig, "host" | "port" | "token">, tenant: string | undefined): Promise<Door | undefined> {
+export async function findGateway({ host, port, token }: Pick<GatewayConfig, "host" | "port" | "token">): Promise<Door | undefined> {
   const url = `http://${reachable(host)}:${port}`
   const greeting = await fetch(`${url}/health`, { signal: AbortSignal.timeout(greetingMs) }).catch((error: { cause?: { code?: string } }) => {
     if (error.cause?.code === "ECONNREFUSED") return undefined
@@ -16,17 +16,16 @@ export async function findGateway({ host, port, token }: Pick<GatewayConfig, "ho
   if (!greeting) return undefined
   const { protocol } = (await greeting.json().catch(() => ({}))) as { protocol?: unknown }
   if (protocol === undefined) throw fail("unavailable", {}, { text: `What answers at ${url} is no Plugboard gateway. Set PLUGBOARD_PORT to the gateway's port.` })
-  return remotePlugins(url, token, tenant)
+  return remotePlugins(url, token)
 }
 
-function remotePlugins(url: string, token: string | undefined, tenant: string | undefined): Door {
+function remotePlugins(url: string, token: string | undefined): Door {
   async function ask<T>(method: string, path: string, body?: object | Uint8Array): Promise<T> {
     const bytes = body instanceof Uint8Array
     const response = await fetch(`${url}/v1/plugins${path}`, {
       method,
       headers: {
         ...(token && { authorization: `Bearer ${token}` }),
-        ...(tenant && { "x-goclaw-tenant-id": tenant }),
         // With the token it says who acts; the gateway takes it for an owner when it is one.
         "x-goclaw-user-id": "system",
         "content-type": bytes ? "application/gzip" : "application/json",
@@ -46,8 +45,8 @@ function remotePlugins(url: string, token: string | undefined, tenant: string | 
     inspect: (id) => details("GET", at(id)),
     add: (tarball) => details("POST", "", tarball),
     grant: (id, hash) => details("POST", at(id, "/grant"), { hash }),
-    enable: (id, scope) => details("POST", at(id, "/enable"), { scope }),
-    disable: (id, scope) => details("POST", at(id, "/disable"), { scope }),
+    enable: (id, scope, tenant) => details("POST", at(id, "/enable"), { scope, tenant }),
+    disable: (id, scope, tenant) => details("POST", at(id, "/disable"), { scope, tenant }),
     configure: (id, config) => details("PUT", at(id, "/config"), config),
     rollback: (id) => details("POST", at(id, "/rollback")),
     remove: async (id, { purge }) => void (await ask("DELETE", at(id, `?purge=${purge}`))),

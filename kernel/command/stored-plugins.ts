@@ -1,29 +1,23 @@
-import { type Caller, row, sql } from "@plugboard/sdk"
-import { Type } from "typebox"
+import type { Caller } from "@plugboard/sdk"
 import { loadConfig } from "../config.ts"
-import type { Database } from "../db/database.ts"
 import { kernelGlobals } from "../db/kernel-tables.ts"
 import { openDatabase } from "../db/open.ts"
-import { fail } from "../failures.ts"
 import { createLog, Redactor } from "../log.ts"
 import { Configured } from "../packages/configured.ts"
 import { createPluginsService } from "../packages/service.ts"
 import { bundledPlugins, kernelMigrations } from "../plugins/discover.ts"
 import { createSecrets } from "../secrets.ts"
-import { masterTenantSlug } from "../tenancy.ts"
+import { masterTenantId, masterTenantSlug } from "../tenancy.ts"
 import type { Door } from "./plugins-door.ts"
 
-const TenantRow = Type.Object({ id: Type.String(), slug: Type.String() })
-
 /** The plugins as the database has them, while no gateway runs here. Gateways that run elsewhere on it follow at once; others when they start. */
-export async function openStored(env: Readonly<Record<string, string | undefined>>, tenant: string | undefined): Promise<Door> {
+export async function openStored(env: Readonly<Record<string, string | undefined>>): Promise<Door> {
   const config = loadConfig(env)
   const redactor = new Redactor()
   const log = createLog({ level: "warn", redactor, write: (line) => process.stderr.write(line) })
   const db = await openDatabase({ config, log, checkRows: false })
   try {
     await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: kernelGlobals })
-    const caller = await callerIn(db, tenant ?? masterTenantSlug)
     const service = createPluginsService({
       db,
       bundled: await bundledPlugins(),
@@ -50,8 +44,4 @@ export async function openStored(env: Readonly<Record<string, string | undefined
 }
 
 /** Whoever has the database's password or files may do anything. */
-async function callerIn(db: Database, ref: string): Promise<Caller> {
-  const found = await db.kernel.maybeOne(sql.type(row(TenantRow))`SELECT id, slug FROM kernel.tenants WHERE slug = ${ref} OR id::text = ${ref}`)
-  if (!found) throw fail("unknown_tenant", { tenant: ref })
-  return { tenantId: found.id, tenantSlug: found.slug, userId: "system", role: "owner", scopes: [], locale: "en", via: "system" }
-}
+const caller: Caller = { tenantId: masterTenantId, tenantSlug: masterTenantSlug, userId: "system", role: "owner", scopes: [], locale: "en", via: "system" }

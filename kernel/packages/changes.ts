@@ -10,7 +10,7 @@ import { PackageError } from "./package-error.ts"
 import { demandChangeAll } from "./powers.ts"
 import { type Json, sealSettings, withoutFile } from "./settings.ts"
 import { misfitOfSettings } from "./settings-check.ts"
-import { deletePackages, deletePlugin, insertConsent, insertPackage, lockBundled, lockPlugin, type PluginRow, storePlugin } from "./store.ts"
+import { deletePackages, deletePlugin, insertConsent, insertPackage, lockBundled, lockPlugin, type PluginRow, storePlugin, tenantOf } from "./store.ts"
 import { hashOf } from "./unpacked.ts"
 
 export interface ChangeRooms {
@@ -71,15 +71,17 @@ export function createChanges({ db, bundled, configured }: ChangeRooms) {
       })
     },
 
-    async enable(caller: Caller, id: string, on: boolean, scope: PluginScope): Promise<void> {
-      if (scope === "gateway") demandChangeAll(caller)
+    async enable(caller: Caller, id: string, on: boolean, scope: PluginScope, tenant: string | undefined): Promise<void> {
+      if (scope === "gateway" || tenant !== undefined) demandChangeAll(caller)
       else if (!hasRole(caller, "admin")) throw fail("forbidden", { role: "admin" })
-      await change(caller, id, async (_, { manifest }, row) => {
+      await change(caller, id, async (tx, { manifest }, row) => {
         if (!on && manifest.essential) throw fail("plugin_essential", { plugin: id })
         const audit = { action: on ? "plugin.enabled" : "plugin.disabled", details: { scope } }
         if (scope === "tenant") {
-          const others = row.off_for.filter((tenant) => tenant !== caller.tenantId)
-          return { row: { ...row, off_for: on ? others : [...others, caller.tenantId] }, audit }
+          const tenantId = tenant === undefined ? caller.tenantId : await tenantOf(tx, tenant)
+          if (tenantId === null) throw fail("unknown_tenant", { tenant })
+          const others = row.off_for.filter((other) => other !== tenantId)
+          return { row: { ...row, off_for: on ? others : [...others, tenantId] }, audit: { ...audit, details: { scope, tenant: tenantId } } }
         }
         const fixed = configured.fixedEnabled(id)
         if (fixed !== undefined && fixed !== on) throw fail("plugin_locked", { key: `plugins.${id}.enabled`, file: configured.path })

@@ -55,12 +55,12 @@ export function createPluginsService(rooms: PluginsRooms): PluginsService {
       await changes.grant(caller, id, hash)
       return followed(caller, id)
     },
-    async enable(caller, id, scope) {
-      await changes.enable(caller, id, true, scope)
+    async enable(caller, id, scope, tenant) {
+      await changes.enable(caller, id, true, scope, tenant)
       return followed(caller, id)
     },
-    async disable(caller, id, scope) {
-      await changes.enable(caller, id, false, scope)
+    async disable(caller, id, scope, tenant) {
+      await changes.enable(caller, id, false, scope, tenant)
       return followed(caller, id)
     },
     async configure(caller, id, config) {

@@ -57,6 +57,12 @@ export async function storePlugin(db: Queries, plugin: PluginRow): Promise<void>
       package_hash = excluded.package_hash, previous_hash = excluded.previous_hash, proven = excluded.proven, updated_at = now()`)
 }
 
+/** By slug or id. */
+export async function tenantOf(db: Queries, ref: string): Promise<string | null> {
+  const found = await db.maybeOne(sql.type(row(Type.Object({ id: Type.String() })))`SELECT id FROM kernel.tenants WHERE slug = ${ref} OR id::text = ${ref.toLowerCase()}`)
+  return found?.id ?? null
+}
+
 /** Unless another package is wanted by now. */
 export async function markProven(db: Queries, id: string, hash: string): Promise<void> {
   await db.query(sql.type(row(Type.Object({})))`UPDATE kernel.plugins SET proven = true WHERE id = ${id} AND package_hash = ${hash}`)

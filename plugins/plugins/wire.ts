@@ -9,6 +9,9 @@ export const ScopeChoice = {
       description: "For everyone (an owner, or an admin of the master tenant), or for the caller's tenant alone (its admin).",
     }),
   ),
+  tenant: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 100, description: "With the scope tenant: another tenant, by slug or id. For owners and admins of the master tenant." }),
+  ),
 }
 
 const Lines = { reason: Type.Optional(Type.String()), remedy: Type.Optional(Type.String({ description: "What mends it." })) }

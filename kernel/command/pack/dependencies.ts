@@ -14,14 +14,24 @@ interface Installed {
 /** The gateway lends these to every plugin. */
 const lent = ["@plugboard/sdk"]
 
+/** One package that another needs. */
+interface Need {
+  name: string
+  /** Real folder of the needy one. */
+  needy: string
+  /** The places above it in the stage, outermost first. */
+  above: readonly string[]
+}
+
 /** Copies the production dependencies, and theirs, from where they are installed into `node_modules` of the stage. Answers those of the plugin itself, by name and version. */
 export function bundleDependencies(folder: string, stage: string, { dependencies }: Pick<AuthorPackage, "dependencies">): Record<string, string> {
-  const bundled: Record<string, string> = {}
-  for (const [name, range] of Object.entries(dependencies).sort()) {
-    if (lent.includes(name) || isLentTypebox(name, range)) continue
-    bundled[name] = copy(name, folder, stage, [])
-  }
-  return bundled
+  const own = Object.keys(dependencies)
+    .filter((name) => !lent.includes(name) && !isLentTypebox(name, dependencies[name] as string))
+    .sort()
+  // The plugin's own come first: the place at the top is theirs.
+  const needs: Need[] = own.map((name) => ({ name, needy: folder, above: [] }))
+  for (let need = needs.shift(); need; need = needs.shift()) needs.push(...place(need, stage))
+  return Object.fromEntries(own.map((name) => [name, read(join(stage, "node_modules", name)).version]))
 }
 
 /** typebox is lent where the plugin has none; one that needs another version brings its own. */
@@ -29,29 +39,23 @@ function isLentTypebox(name: string, range: string): boolean {
   return name === "typebox" && semver.satisfies(read(installedAt("typebox", import.meta.dirname) ?? "").version, range)
 }
 
-/** Puts it where the one who needs it finds it: at the top, or beside the needy one where another version has that place. */
-function copy(name: string, needy: string, stage: string, above: readonly string[]): string {
+/** Puts it where the one who needs it finds it: at the top, or beside the needy one where another version has that place. Answers what it needs itself. */
+function place({ name, needy, above }: Need, stage: string): Need[] {
   const source = installedAt(name, needy)
   if (source === undefined) throw new PackageError(`its dependency ${name} is not installed`, "Run npm install in its folder, then pack again.")
   const { version, dependencies = {}, optionalDependencies = {} } = read(source)
+  const placeIn = (holders: readonly string[]) => join(stage, ...holders.flatMap((holder) => ["node_modules", holder]), "node_modules", name)
   // As Node.js looks for it: from the innermost folder outwards.
-  const places = above.map((_, index) => join(stage, ...above.slice(0, above.length - index).flatMap((one) => ["node_modules", one]), "node_modules", name))
-  const seen = [...places, join(stage, "node_modules", name)].find((place) => existsSync(place))
-  if (seen !== undefined && read(seen).version === version) return version
-  const outermost = !existsSync(join(stage, "node_modules", name))
-  const target = outermost ? join(stage, "node_modules", name) : (places[0] as string)
-  cpSync(source, target, {
-    recursive: true,
-    dereference: true,
-    filter: (path) =>
-      !relative(source, path)
-        .split(sep)
-        .some((part) => part === "node_modules" || part === ".bin"),
-  })
-  const within = outermost ? [name] : [...above, name]
-  for (const next of Object.keys(dependencies).sort())
-    if (!lent.includes(next) && (next in optionalDependencies === false || installedAt(next, source))) copy(next, source, stage, within)
-  return version
+  const places = [...above.map((_, index) => placeIn(above.slice(0, above.length - index))), placeIn([])]
+  const seen = places.find((one) => existsSync(one))
+  if (seen !== undefined && read(seen).version === version) return []
+  const atTop = !existsSync(placeIn([]))
+  const holders = atTop ? [] : above
+  cpSync(source, placeIn(holders), { recursive: true, dereference: true, filter: (path) => !relative(source, path).split(sep).includes("node_modules") })
+  return Object.keys(dependencies)
+    .filter((next) => !lent.includes(next) && (!(next in optionalDependencies) || installedAt(next, source) !== undefined))
+    .sort()
+    .map((next) => ({ name: next, needy: source, above: [...holders, name] }))
 }
 
 /** The real folder of a package as `from` would find it. */

@@ -16,7 +16,7 @@ interface Node {
 }
 
 /** What stands for a secret that is not shown. */
-export const mask = "***"
+const mask = "***"
 
 /** A secret at rest. No setting of a plugin can look like it: it is made of settings that were checked. */
 interface Sealed {

@@ -72,11 +72,12 @@ export function faultsIn(format: Format): Readonly<Record<string, Fault>> {
       const text = JSON.stringify(splitArguments)
       const size = Math.ceil(text.length / 50)
       const voice = format.voice("m")
+      const before = voice.say("Let me look.")
       const first = () => voice.call(0, "call_a", "datetime")
       const second = () => voice.call(1, "call_b", "datetime") + voice.args(1, "{}")
       const fragments = () => Array.from({ length: 50 }, (_, at) => voice.args(0, text.slice(at * size, (at + 1) * size)))
       const parts = format.alternates ? [first(), second(), ...fragments()] : [first(), ...fragments(), second()]
-      return inPieces(reply, [voice.say("Let me look."), ...parts, voice.end("tool_calls", { prompt: 20, completion: 60 })].join(""), 97)
+      return inPieces(reply, [before, ...parts, voice.end("tool_calls", { prompt: 20, completion: 60 })].join(""), 97)
     },
     thinking: (reply) =>
       reply

@@ -62,7 +62,7 @@ function failure(status: number, message: string, details: object[] = []): objec
   return { error: { code: status, message, status: statuses[status] ?? "UNKNOWN", details } }
 }
 
-const format: Format = {
+export const geminiFormat: Format = {
   alternates: false,
   voice,
   whole: (model, { texts, thinking, finish, spent }) =>
@@ -78,7 +78,7 @@ const format: Format = {
 }
 
 const speech: Speech = {
-  format,
+  format: geminiFormat,
   base: "/v1beta/openai",
   asked({ path }) {
     const [, model, action] = /^\/v1beta\/models\/([^:?]+):(\w+)/.exec(path) ?? []

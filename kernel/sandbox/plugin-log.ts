@@ -46,7 +46,7 @@ export class PluginLog {
       for (const line of lines) if (line !== "") this.line("info", { output: line.slice(0, longest.text) }, "plugin printed")
       if (this.#dropped === 0) return
       source.pause()
-      setTimeout(() => source.resume(), 100)
+      setTimeout(() => source.resume(), 20)
     })
   }
 

@@ -140,5 +140,20 @@ describe("the OpenRPC document", () => {
       deepEqual((body as Document).methods.map(({ name }) => name).sort(), ["connect", ...methods.keys()].sort())
       for (const { params, result } of (body as Document).methods) for (const { schema } of [...params, result]) ok(ajv.validateSchema(schema))
     })
+
+    it("has nothing of a plugin that is switched off", async () => {
+      const without = await testGateway({ config: { plugins: { sessions: { enabled: false }, chat: { enabled: false } } } })
+      try {
+        const { body } = await without.as("viewer").get("/v1/rpc.json")
+        const owners = [...(body as Document).methods, ...(body as Document)["x-plugboard-events"]].map((entry) => (entry as Json)["x-plugboard-plugin"])
+        deepEqual(
+          owners.filter((owner) => owner === "sessions" || owner === "chat"),
+          [],
+        )
+        ok(owners.includes("agents"))
+      } finally {
+        await without.close()
+      }
+    })
   })
 })

@@ -21,7 +21,10 @@ const dataDir = mkdtempSync(join(tmpdir(), "plugboard-measures-"))
 try {
   const fresh = await startMs(dataDir)
   const again = await startMs(dataDir)
-  print("kernel", `${kernel.serving} lines of code (the aim is 6000); apart: sandbox ${kernel.sandbox}, packages ${kernel.packages}, command ${kernel.command}`)
+  print(
+    "kernel",
+    `${kernel.serving} lines of code (the aim is 6000); apart: records ${kernel.records}, sandbox ${kernel.sandbox}, packages ${kernel.packages}, command ${kernel.command}`,
+  )
   print("source files", `${lines.size}, median ${sorted[Math.floor(sorted.length / 2)]?.[1] ?? 0} lines, largest ${most} (${largest})`)
   print("type check", `${Math.round(typeCheckMs)} ms`)
   print("start, embedded", `${Math.round(fresh)} ms with a new folder, ${Math.round(again)} ms with an old one`)

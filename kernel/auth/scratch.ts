@@ -10,11 +10,11 @@ import { EventBus } from "../events.ts"
 import { fail } from "../failures.ts"
 import { createLog, Redactor } from "../log.ts"
 import { kernelMigrations } from "../plugins/discover.ts"
+import { createKeysService } from "../records/keys.ts"
+import { createTenantsService } from "../records/tenants.ts"
 import { masterTenantId } from "../tenancy.ts"
 import type { Auth } from "./auth.ts"
 import { createAuth } from "./create.ts"
-import { createKeysService } from "./keys-service.ts"
-import { createTenantsService } from "./tenants-service.ts"
 
 export const gatewayToken = "the-gateway-token-of-this-test"
 

@@ -2,9 +2,9 @@ import { deepEqual, equal, match, rejects } from "node:assert/strict"
 import { randomUUIDv7 } from "node:crypto"
 import { type Caller, isError, roles, type Scope, scopes } from "@plugboard/sdk"
 import fc from "fast-check"
+import { roleOf } from "../auth/powers.ts"
+import { owner, type ScratchAuth, scratchAuth } from "../auth/scratch.ts"
 import { masterTenantId } from "../tenancy.ts"
-import { roleOf } from "./powers.ts"
-import { owner, type ScratchAuth, scratchAuth } from "./scratch.ts"
 
 const named = (name: string) => (error: unknown) => isError(error, name)
 

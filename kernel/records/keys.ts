@@ -1,9 +1,9 @@
 import { hash, randomBytes, randomUUIDv7 } from "node:crypto"
 import { type ApiKey, type Caller, hasRole, type KeysService, type NewApiKey, roles, row, type Scope, scopes, sql } from "@plugboard/sdk"
 import { Type } from "typebox"
+import { isScope, mayGrant, roleOf } from "../auth/powers.ts"
 import type { Database, KernelTx } from "../db/database.ts"
 import { fail } from "../failures.ts"
-import { isScope, mayGrant, roleOf } from "./powers.ts"
 
 const NullableText = Type.Union([Type.String(), Type.Null()])
 const KeyRow = Type.Object({

@@ -1,7 +1,7 @@
 import { deepEqual } from "node:assert/strict"
 import type { Caller } from "@plugboard/sdk"
+import { owner, type ScratchAuth, scratchAuth } from "../auth/scratch.ts"
 import { masterTenantId } from "../tenancy.ts"
-import { owner, type ScratchAuth, scratchAuth } from "./scratch.ts"
 
 describe("tenants of a caller", function tenantsOfCaller() {
   this.timeout(120_000)

@@ -44,7 +44,12 @@ export function sendFailure(exchange: Exchange, error: unknown, rooms: AnswerRoo
 export function sendJson({ ctx, headers }: Exchange, status: number, body: unknown, own?: Readonly<Record<string, string>>): void {
   const { req, res } = ctx
   const text = body instanceof Uint8Array ? body : JSON.stringify(body ?? {})
-  const all: Record<string, string> = { ...headers, ...own, "content-type": "application/json; charset=utf-8", "content-length": String(typeof text === "string" ? Buffer.byteLength(text) : text.length) }
+  const all: Record<string, string> = {
+    ...headers,
+    ...own,
+    "content-type": "application/json; charset=utf-8",
+    "content-length": String(typeof text === "string" ? Buffer.byteLength(text) : text.length),
+  }
   if (req.method === "HEAD") res.writeHead(status, all).end()
   else if (hasRest(req)) {
     all.connection = "close"

@@ -18,7 +18,12 @@ export const ChatRequest = Type.Object(
       }),
       { minItems: 1, maxItems: 10_000, description: "The last user message starts the run; earlier ones become its history, system texts its instructions." },
     ),
-    model: Type.Optional(Type.String({ maxLength: 300, description: "goclaw:AGENT or agent:AGENT; anything else means the default agent." })),
+    model: Type.Optional(
+      Type.String({
+        maxLength: 300,
+        description: "goclaw:AGENT or agent:AGENT; PROVIDER/MODEL for a model of a provider, without an agent; anything else means the default agent.",
+      }),
+    ),
     agent: Type.Optional(Type.String({ maxLength: 100, description: "Agent key, for clients that send no model." })),
     stream: Type.Optional(Type.Boolean()),
     stream_options: Type.Optional(Type.Object({ include_usage: Type.Optional(Type.Boolean()) })),
@@ -27,7 +32,7 @@ export const ChatRequest = Type.Object(
     max_completion_tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_000_000 })),
     temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 2 })),
   },
-  { description: "Further fields of OpenAI's API are accepted and not used: an agent's tools run in the gateway." },
+  { description: "A provider gets all fields of OpenAI's API as they are. With an agent further ones are accepted and not used: its tools run in the gateway." },
 )
 
 const WireUsage = Type.Object({

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, reply, type SseFrame } from "@plugboard/sdk"
+import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, Passthrough, reply, type SseFrame } from "@plugboard/sdk"
 import type { Static } from "typebox"
 import { type ChatRequest, wireUsage } from "./completion-wire.ts"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
 import type { Outcomes } from "./outcome.ts"
+import { passedThrough } from "./passed-through.ts"
 import type { Request, Run } from "./run.ts"
 
 type Body = Static<typeof ChatRequest>
@@ -57,8 +58,16 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
     }
   }
 
+  /** Null when the request means an agent: a header or the body that names one counts before the model's text. */
+  async function targetOf(caller: Caller, { model = "", agent }: Body, headers: Headers) {
+    if (!model.includes("/") || headers["x-goclaw-agent-id"] || headers["x-goclaw-agent"] || agent || !host.has(Passthrough)) return null
+    return host.use(Passthrough).find(caller, model)
+  }
+
   return async function completions({ body, caller: given, headers, signal }: { body: Body; caller: Caller; headers: Headers; signal: AbortSignal }) {
     const caller = callerOf(given, body, headers)
+    const target = await targetOf(caller, body, headers)
+    if (target) return passedThrough(host.use(Passthrough).chat(caller, target, body, signal))
     const agent = await agentOf(caller, body, headers)
     const request = requestOf(caller, agent, body, headers)
     const started = await engine.start(caller, request)

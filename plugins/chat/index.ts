@@ -1,10 +1,11 @@
-import { Agents, definePlugin, Runs, row, sql, Tools } from "@plugboard/sdk"
+import { definePlugin, Runs, row, sql, Tools } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { createCompletions } from "./completions.ts"
 import { createControl } from "./control.ts"
 import { datetime } from "./datetime.ts"
 import { createEngine } from "./engine.ts"
 import { manifest } from "./manifest.ts"
+import { modelList } from "./model-list.ts"
 import { createOutcomes } from "./outcome.ts"
 import { createSend } from "./send.ts"
 
@@ -17,15 +18,7 @@ export default definePlugin(manifest, (host) => {
   return {
     routes: {
       completions: createCompletions(host, engine, outcomes),
-      models: async ({ caller }) => {
-        const agents = await host.use(Agents).list(caller)
-        return {
-          object: "list" as const,
-          data: agents
-            .filter((agent) => agent.status === "active")
-            .map(({ key, createdAt }) => ({ id: `goclaw:${key}`, object: "model" as const, created: Math.floor(Date.parse(createdAt) / 1_000), owned_by: "goclaw" })),
-        }
-      },
+      models: async ({ caller }) => ({ object: "list" as const, data: await modelList(host, caller) }),
     },
     rpc: {
       "chat.send": createSend(host, engine, outcomes),

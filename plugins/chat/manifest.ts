@@ -50,7 +50,7 @@ export const manifest = defineManifest({
       method: "POST",
       path: "/v1/chat/completions",
       role: "operator",
-      summary: "Chat with an agent, in OpenAI's format",
+      summary: "Chat with an agent or a provider's model, in OpenAI's format",
       tags,
       body: ChatRequest,
       reply: [Completion, sse(CompletionChunk)],
@@ -61,7 +61,7 @@ export const manifest = defineManifest({
       method: "GET",
       path: "/v1/models",
       role: "viewer",
-      summary: "List agents as models, in OpenAI's format",
+      summary: "List agents and the models of providers, in OpenAI's format",
       tags,
       reply: Type.Object({
         object: Type.Literal("list"),

@@ -1,0 +1,116 @@
+import { randomUUIDv7 } from "node:crypto"
+import { type Caller, estimateUsage, type FinishedRun, failureOf, type Host, type ModelMessage, type ModelTarget, noUsage, type Usage } from "@plugboard/sdk"
+import type { manifest } from "./manifest.ts"
+
+const everyMs = 200
+const atOnce = 1_000
+/** More than this waits only while the database does not answer; then the oldest go. */
+const most = 20_000
+
+type Row = { id: string; user_id: string; key_id: string | undefined; started_at: string; duration_ms: number } & Pick<
+  FinishedRun,
+  "channel" | "provider" | "model" | "status" | "usage" | "error"
+>
+
+/** Records of calls, in batches behind the answers: a call waits for no database. */
+export function createCallRecords(host: Host<typeof manifest>, write: (caller: Caller, rows: readonly object[]) => Promise<void>) {
+  let waiting: { caller: Caller; row: Row }[] = []
+  let timer: NodeJS.Timeout | undefined
+  let writing: Promise<void> = Promise.resolve()
+
+  async function flush(): Promise<void> {
+    const tenants = Map.groupBy(waiting.splice(0, atOnce), ({ caller }) => caller.tenantId)
+    for (const entries of tenants.values()) {
+      const { caller } = entries[0] as { caller: Caller }
+      try {
+        await write(
+          caller,
+          entries.map(({ row }) => row),
+        )
+      } catch (err) {
+        waiting = [...entries, ...waiting].slice(-most)
+        host.log.warn({ err, waiting: waiting.length }, "calls not recorded yet")
+      }
+    }
+  }
+
+  function arm(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      writing = flush().finally(() => waiting.length > 0 && arm())
+    }, everyMs)
+    timer.unref()
+  }
+
+  function keep(caller: Caller, facts: FinishedRun): void {
+    const { runId: id, channel, provider, model, status, usage, error, startedAt, durationMs } = facts
+    waiting.push({
+      caller,
+      row: { id, user_id: caller.userId, key_id: caller.keyId, channel, provider, model, status, usage, error, started_at: startedAt, duration_ms: durationMs },
+    })
+    arm()
+    if (!host.hooks.tapped("run.finished", caller)) return
+    host.hooks.call("run.finished", facts, { caller, signal: AbortSignal.timeout(60_000) }).catch((err: unknown) => host.log.warn({ err, run: id }, "run.finished failed"))
+  }
+
+  return {
+    open: (caller: Caller, target: ModelTarget, channel: string, asked: () => readonly ModelMessage[]) => new CallRecord(target, channel, asked, (facts) => keep(caller, facts)),
+    async stop(): Promise<void> {
+      clearTimeout(timer)
+      await writing
+      while (waiting.length > 0) {
+        const before = waiting.length
+        await flush()
+        if (waiting.length >= before) return
+      }
+    },
+  }
+}
+export type CallRecords = ReturnType<typeof createCallRecords>
+
+/** What is known of a call while it is under way; its record when it ends. */
+export class CallRecord {
+  readonly id = randomUUIDv7()
+  readonly #startedAt = new Date()
+  readonly #began = performance.now()
+  readonly #target: ModelTarget
+  readonly #channel: string
+  readonly #asked: () => readonly ModelMessage[]
+  readonly #keep: (facts: FinishedRun) => void
+  usage: Usage | undefined
+  /** Of a stream: about as many as tokens. */
+  events = 0
+  /** The provider's status, when it gave no answer. */
+  refusedWith: number | undefined
+
+  /** `asked`: for a provider that is left, or breaks off, before it tells its usage. */
+  constructor(target: ModelTarget, channel: string, asked: () => readonly ModelMessage[], keep: (facts: FinishedRun) => void) {
+    this.#target = target
+    this.#channel = channel
+    this.#asked = asked
+    this.#keep = keep
+  }
+
+  end(outcome: "completed" | "cancelled" | { error: unknown }): void {
+    const failed = typeof outcome === "object"
+    const refused = this.refusedWith !== undefined || (failed && isRefusal(outcome.error))
+    const error = this.refusedWith !== undefined ? `status ${this.refusedWith}` : failed ? (failureOf(outcome.error)?.name ?? "unexpected") : undefined
+    this.#keep({
+      runId: this.id,
+      agentKey: "",
+      sessionKey: "",
+      channel: this.#channel,
+      status: failed || refused ? "failed" : outcome,
+      ...this.#target,
+      usage: this.usage ?? (refused ? noUsage : estimateUsage(this.#asked(), this.events * 4)),
+      startedAt: this.#startedAt.toISOString(),
+      durationMs: Math.round(performance.now() - this.#began),
+      ...(error !== undefined && { error }),
+    })
+  }
+}
+
+/** A provider that refuses a call bills nothing; one that was too slow, or broke off, worked on it. */
+function isRefusal(error: unknown): boolean {
+  return !/provider_(timeout|broken_stream)$/.test(failureOf(error)?.name ?? "")
+}

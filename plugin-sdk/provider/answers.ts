@@ -39,7 +39,7 @@ export function answersOver(host: ProviderHost, protocol: ProviderProtocol, fail
       throw failures.ofStatus(connection, response.status, response.headers, body)
     }
     const reader = protocol.reader(request)
-    if (request.stream && !response.headers["content-type"]?.includes("application/json")) yield* streamed(connection, response, reader)
+    if (isStream(response, request)) yield* streamed(connection, response, reader)
     else yield await whole(connection, response, reader)
   }
 
@@ -120,6 +120,12 @@ export function answersOver(host: ProviderHost, protocol: ProviderProtocol, fail
       else await chunks.return?.()
     }
   }
+}
+
+/** What it is, not what was asked for, where it says so. */
+function isStream({ headers }: HttpResponse, request: LlmRequest): boolean {
+  const type = headers["content-type"] ?? ""
+  return type.includes("text/event-stream") || (request.stream && !type.includes("application/json"))
 }
 
 function finishIn(deltas: readonly Delta[]): boolean {

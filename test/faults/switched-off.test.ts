@@ -43,7 +43,7 @@ describe("a plugin that is switched off", () => {
     const folder = mkdtempSync(join(tmpdir(), "plugboard-off-"))
     const imports = join(folder, "imports.txt")
     const config = join(folder, "plugboard.config.json")
-    writeFileSync(config, JSON.stringify({ plugins: { chat: { enabled: false } } }))
+    writeFileSync(config, JSON.stringify({ plugins: { chat: { enabled: false }, "provider-gemini": { enabled: false } } }))
     const started = await startGateway({
       PLUGBOARD_PORT: "0",
       PLUGBOARD_DATA_DIR: join(folder, "data"),
@@ -56,15 +56,18 @@ describe("a plugin that is switched off", () => {
     rmSync(folder, { recursive: true })
     ok(loaded.some((url) => url.endsWith("/plugins/agents/index.ts")))
     ok(loaded.some((url) => url.endsWith("/plugins/chat/manifest.ts")))
-    // The manifest is made of schemas, some of which stand in files beside it; a house test keeps those as cheap as it is.
-    const manifest = new Set(filesOfManifest("chat"))
+    ok(loaded.some((url) => url.endsWith("/plugins/provider-anthropic/index.ts")))
+    for (const plugin of ["chat", "provider-gemini"]) {
+      // The manifest is made of schemas, some of which stand in files beside it; a house test keeps those as cheap as it is.
+      const manifest = new Set(filesOfManifest(plugin))
+      deepEqual(
+        loaded.filter((url) => url.includes(`/plugins/${plugin}/`) && !manifest.has(url.slice(url.indexOf(`plugins/${plugin}/`)))),
+        [],
+      )
+    }
     deepEqual(
-      loaded.filter((url) => url.includes("/plugins/chat/") && !manifest.has(url.slice(url.indexOf("plugins/chat/")))),
+      loaded.filter((url) => /\/node_modules\/(openai|@anthropic-ai|@google)\//.test(url)),
       [],
-    )
-    equal(
-      loaded.find((url) => url.includes("/node_modules/openai/")),
-      undefined,
     )
   }).timeout(30_000)
 })

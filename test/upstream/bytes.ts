@@ -44,11 +44,6 @@ export function usageOf(promptTokens: number, completionTokens: number): WireUsa
   return { prompt_tokens: promptTokens, completion_tokens: completionTokens, total_tokens: promptTokens + completionTokens }
 }
 
-/** `word0 word1 …`: one token a word. */
-export function words(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => (index === 0 ? "word0" : ` word${index}`))
-}
-
 /** A whole stream: its deltas, then finish, usage and the end mark. */
 export function stream(model: string, deltas: readonly object[], finish: string, usage: WireUsage): string[] {
   return [...deltas.map((delta) => chunk(model, delta)), chunk(model, {}, finish), usageChunk(model, usage), "[DONE]"].map(event)

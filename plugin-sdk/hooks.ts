@@ -1,6 +1,7 @@
 import type { Caller } from "./caller.ts"
 import type { Delta, LlmRequest, ModelMessage, ToolCall, Usage } from "./points/provider.ts"
 import type { ToolOffer, ToolResult } from "./points/tool.ts"
+import type { RunAttempt } from "./services/routes.ts"
 
 /** Taps in order, each may replace the value. */
 export interface Waterfall<V> {
@@ -83,16 +84,20 @@ export interface LlmAnswer {
   finish: string
 }
 export interface LlmFailure {
+  /** Empty for a call that belongs to no run. */
   runId: string
   provider: string
   model: string
+  /** From 1, over all providers of the call. */
   attempt: number
-  /** Error name, see `points/provider.ts`. */
+  /** Name of the failure without its plugin, see `Attempt`. */
   error: string
+  ms: number
   retryAfterMs?: number
-  /** True when the client has seen a part of this answer. */
+  /** True when the client has seen a part of this answer: nothing can be tried again then. */
   begun: boolean
 }
+/** What to do instead of what the chain and the settings say. An attempt over the limit is not made. */
 export interface LlmRecovery {
   retryInMs?: number
   provider?: string
@@ -121,7 +126,10 @@ export interface FinishedRun {
   status: "completed" | "failed" | "cancelled" | "interrupted"
   provider: string
   model: string
+  /** Of all attempts. */
   usage: Usage
+  /** Every request to a provider, in order. */
+  attempts?: readonly RunAttempt[]
   startedAt: string
   durationMs: number
   error?: string

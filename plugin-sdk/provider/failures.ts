@@ -91,7 +91,7 @@ export function parseObject(text: string): object | undefined {
   }
 }
 
-function nameOfStatus(status: number): ProviderErrorName {
+export function nameOfStatus(status: number): ProviderErrorName {
   if (status === 401 || status === 403) return "provider_auth"
   if (status === 404) return "provider_not_found"
   if (status === 429) return "provider_rate_limited"

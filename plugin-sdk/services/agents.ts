@@ -1,5 +1,6 @@
 import type { Caller } from "../caller.ts"
 import { service } from "../tokens.ts"
+import type { RouteLink } from "./routes.ts"
 
 /** An agent as a run needs it. Empty `provider` or `model`: the tenant's default. */
 export interface AgentProfile {
@@ -21,6 +22,8 @@ export interface AgentProfile {
   maxTokens: number
   /** `low`, `high` and so on; empty: as the provider's settings say. */
   thinkingLevel: string
+  /** Asked when its provider gives no answer; undefined: as the provider's settings say. */
+  modelFallback?: { candidates: readonly RouteLink[]; strategy: "in_order" | "round_robin" }
   emoji: string
   description: string
   /** `allow` and `deny` of tool names, and what else the wire contract has under `tools_config`. */

@@ -2,8 +2,12 @@ import type { Caller } from "../caller.ts"
 import type { ForwardCall, ForwardPart } from "../points/forward.ts"
 import type { Delta, LlmRequest, ModelInfo } from "../points/provider.ts"
 import { service } from "../tokens.ts"
+import type { AttemptReport, Route } from "./routes.ts"
 
-/** LLM providers of a tenant, called by name. */
+/**
+ * LLM providers of a tenant, called by name. A call is tried again, with other keys and at other providers, as the settings say, while nothing of an answer has been handed on:
+ * an answer is one provider's from its first token to its last.
+ */
 export interface ProvidersService {
   /** The first enabled provider (oldest; one with a key before an offline one) and its default model; null when the tenant has none. */
   fallback(caller: Caller): Promise<{ provider: string; model: string } | null>
@@ -13,10 +17,12 @@ export interface ProvidersService {
   facts(caller: Caller, provider: string): Promise<ProviderFacts | null>
   /** Models of the enabled providers, cached. A provider that fails to list them, or takes long, has none for now. */
   models(caller: Caller): Promise<ProviderModels[]>
-  /** One answer of a named provider. Rejects with `providers.unknown`, `providers.disabled`, or a provider error. Leaving the loop or the signal ends the upstream call. */
+  /** One answer. Rejects with the provider's failure; with `providers.no_answer` when several were tried. Leaving the loop or the signal ends the upstream call, and all waiting. */
   chat(caller: Caller, provider: string, request: LlmRequest, signal: AbortSignal): AsyncIterable<readonly Delta[]>
+  /** As `chat`, telling what is tried: a report for each attempt that failed, one without an error for the one that answers, then its deltas. */
+  answer(caller: Caller, route: Route, request: LlmRequest, signal: AbortSignal): AsyncIterable<AttemptReport | readonly Delta[]>
   /** A call in OpenAI's format, to a provider that speaks it (`facts`). Rejects as `chat` does where there is no answer. */
-  forward(caller: Caller, provider: string, call: ForwardCall, signal: AbortSignal): AsyncIterable<ForwardPart>
+  forward(caller: Caller, provider: string | Route, call: ForwardCall, signal: AbortSignal): AsyncIterable<ForwardPart>
   /** A vector for each text, from a provider that makes them (`facts`). */
   embed(caller: Caller, provider: string, model: string, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>
 }

@@ -1,6 +1,7 @@
 import type { Caller } from "../caller.ts"
 import type { ContentPart, ToolCall, Usage } from "../points/provider.ts"
 import { service } from "../tokens.ts"
+import type { RunAttempt } from "./routes.ts"
 
 export type RunStatus = "queued" | "running" | "completed" | "failed" | "cancelled" | "interrupted"
 
@@ -43,6 +44,7 @@ export interface RunAnswer {
   content: string
   thinking?: string
   usage?: Usage
+  attempts?: readonly RunAttempt[]
   error?: string
 }
 
@@ -68,6 +70,7 @@ export interface Finish {
   provider: string
   model: string
   usage: Usage
+  attempts: readonly RunAttempt[]
   error?: string
 }
 export type Finished =

@@ -120,7 +120,14 @@ export async function deleteAgent(db: Queries, id: string): Promise<boolean> {
   return (await db.query(sql.type(Nothing)`DELETE FROM agents.agents WHERE id = ${id}`)).rowCount > 0
 }
 
-/** How many agents followed a provider to its new name. */
+/** How many agents followed a provider to its new name, be it their own or one that they fall back to. */
 export async function renameProvider(db: Queries, from: string, to: string): Promise<number> {
-  return (await db.query(sql.type(Nothing)`UPDATE agents.agents SET provider = ${to}, updated_at = now() WHERE provider = ${from}`)).rowCount
+  const link = jsonText([{ provider: from }])
+  const own = await db.query(sql.type(Nothing)`
+    UPDATE agents.agents SET provider = CASE WHEN provider = ${from} THEN ${to} ELSE provider END, updated_at = now(),
+      configs = CASE WHEN configs->'model_fallback'->'candidates' @> ${link}::jsonb THEN jsonb_set(configs, '{model_fallback,candidates}', (
+        SELECT jsonb_agg(CASE WHEN c->>'provider' = ${from} THEN c || jsonb_build_object('provider', ${to}::text) ELSE c END ORDER BY place)
+        FROM jsonb_array_elements(configs->'model_fallback'->'candidates') WITH ORDINALITY AS e(c, place))) ELSE configs END
+    WHERE provider = ${from} OR configs->'model_fallback'->'candidates' @> ${link}::jsonb`)
+  return own.rowCount
 }

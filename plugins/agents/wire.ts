@@ -2,6 +2,8 @@ import type { AgentProfile } from "@plugboard/sdk"
 import { promotedConfigs } from "./merge.ts"
 import type { AgentRow } from "./store.ts"
 
+const mostCandidates = 10
+
 /** The wire's agent. Promoted fields stand at the top and inside `other_config`, for the clients of either generation. Source: wire contract, http-core 5. */
 export function shownAgent(row: AgentRow, defaults: { provider: string; model: string }) {
   const { configs, description, display_name, frontmatter, avatar, system_prompt, budget_monthly_cents, shared_with, ...rest } = row
@@ -50,9 +52,21 @@ export function profileOf(row: AgentRow): AgentProfile {
     maxToolIterations: row.max_tool_iterations,
     maxTokens: row.max_tokens,
     thinkingLevel: row.thinking_level,
+    modelFallback: fallbackOf(row.configs.model_fallback),
     emoji: row.emoji,
     description: row.description,
     toolsConfig: row.configs.tools_config ?? {},
     createdAt: row.created_at,
   }
+}
+
+/** What is not a link is passed over: clients may send anything there. Source: wire contract, http-core 5; `strategy` is ours. */
+function fallbackOf(config: Readonly<Record<string, unknown>> | undefined): AgentProfile["modelFallback"] {
+  if (!Array.isArray(config?.candidates)) return undefined
+  const links = config.candidates.slice(0, mostCandidates) as ({ provider?: unknown; model?: unknown } | null)[]
+  const candidates = links.flatMap((link) => {
+    if (typeof link?.provider !== "string" || link.provider === "") return []
+    return [{ provider: link.provider, ...(typeof link.model === "string" && link.model !== "" && { model: link.model }) }]
+  })
+  return { candidates, strategy: config.strategy === "round_robin" ? "round_robin" : "in_order" }
 }

@@ -17,9 +17,9 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
     status: outcome.status,
     messages: run.made,
     consumed: run.consumed,
-    provider: run.provider,
-    model: run.model,
+    ...whoOf(run),
     usage: run.usage,
+    attempts: run.attempts,
     ...("cause" in outcome && { error: outcome.cause }),
   })
 
@@ -59,9 +59,9 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
       sessionKey: run.sessionKey,
       channel: run.request.turn.channel,
       status: outcome.status,
-      provider: run.provider,
-      model: run.model,
+      ...whoOf(run),
       usage: run.usage,
+      attempts: run.attempts,
       startedAt: run.startedAt.toISOString(),
       durationMs: Date.now() - run.startedAt.getTime(),
       ...("cause" in outcome && { error: outcome.cause }),
@@ -108,4 +108,9 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
       return next
     },
   }
+}
+
+/** Who answered last, or whom it meant to ask. */
+function whoOf({ answeredBy, provider, model }: Run): { provider: string; model: string } {
+  return answeredBy ?? { provider, model }
 }

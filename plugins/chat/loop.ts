@@ -1,4 +1,4 @@
-import { addUsage, asEffort, type Host, type LlmRequest, Providers, Sessions, type ToolOffer } from "@plugboard/sdk"
+import { asEffort, type Host, type LlmRequest, Providers, Sessions, type ToolOffer } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { createModelCall, silence } from "./model-call.ts"
 import type { Completed } from "./outcome.ts"
@@ -63,10 +63,8 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
     run.activity = { phase: "thinking", iteration }
     tell(run, "activity", run.activity)
     const call = await host.hooks.call("llm.request", { runId: run.id, provider: run.provider, iteration, request: requestOf(run, system, tools) }, context)
-    const { message, usage, finish } = await callModel(run, call, (spent) => {
-      run.usage = addUsage(run.usage, spent)
-    })
-    return host.hooks.call("llm.response", { runId: run.id, provider: call.provider, model: call.request.model, iteration, message, usage, finish }, context)
+    const answer = await callModel(run, call)
+    return host.hooks.call("llm.response", { runId: run.id, iteration, ...answer }, context)
   }
 
   return async function think(run: Run): Promise<Completed> {

@@ -1,4 +1,4 @@
-import { Agents, defineManifest, Providers, type providerErrors, Runs, Sessions, sse, Tools } from "@plugboard/sdk"
+import { Agents, defineManifest, Providers, Runs, Sessions, sse, Tools } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { ChatRequest, Completion, CompletionChunk } from "./completion-wire.ts"
 
@@ -11,8 +11,6 @@ export const Config = Type.Object(
   {
     maxRuns: Type.Integer({ default: 2_000, minimum: 1, description: "Runs at once on this node; more are refused with 503." }),
     runTimeoutMs: Type.Integer({ default: 600_000, minimum: 1_000, description: "Longest run." }),
-    maxAttempts: Type.Integer({ default: 3, minimum: 1, maximum: 10, description: "Attempts at one model call that has said nothing yet." }),
-    maxRetryWaitMs: Type.Integer({ default: 2_000, minimum: 0, description: "A provider that asks for a longer wait than this is not asked again." }),
     toolTimeoutMs: Type.Integer({ default: 60_000, minimum: 100, description: "Longest call of a tool." }),
     maxHistoryChars: Type.Integer({ default: 1_000_000, minimum: 1_000, description: "Text of earlier messages that one request carries at most; the oldest are left out first." }),
   },
@@ -43,7 +41,7 @@ export const manifest = defineManifest({
   contributes: [Tools],
   capabilities: { db: true },
   config: Config,
-  fires: ["run.requested", "prompt.assembling", "tools.resolving", "llm.request", "llm.stream", "llm.response", "llm.failed", "tool.calling", "tool.called", "run.finished"],
+  fires: ["run.requested", "prompt.assembling", "tools.resolving", "llm.request", "llm.stream", "llm.response", "tool.calling", "tool.called", "run.finished"],
   listens: ["sessions.interrupted", "sessions.turn_ready"],
   routes: {
     completions: {
@@ -184,6 +182,3 @@ export const manifest = defineManifest({
     stopping: { kind: "UNAVAILABLE" },
   },
 })
-
-/** Provider failures that another attempt may mend. */
-export const passing: ReadonlySet<string> = new Set<keyof typeof providerErrors>(["provider_overloaded", "provider_network", "provider_rate_limited"])

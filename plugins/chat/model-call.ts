@@ -1,10 +1,13 @@
-import { setTimeout as sleep } from "node:timers/promises"
-import { AnswerBuilder, type Delta, estimateUsage, failureOf, type Host, type LlmCall, type ModelMessage, Providers, type Usage } from "@plugboard/sdk"
-import { type manifest, passing } from "./manifest.ts"
+import { AnswerBuilder, type AttemptReport, type Delta, estimateUsage, type Host, type LlmCall, type ModelMessage, Providers, type Route, type Usage } from "@plugboard/sdk"
+import { type Answering, deltasOf, keepAttempt } from "./attempts.ts"
+import type { manifest } from "./manifest.ts"
 import type { Run } from "./run.ts"
 import type { Telling } from "./telling.ts"
 
 export interface ModelAnswer {
+  /** Who gave it. */
+  provider: string
+  model: string
   message: ModelMessage
   usage: Usage
   finish: string
@@ -13,58 +16,44 @@ export interface ModelAnswer {
 /** The whole answer of a model that has nothing to say. Source: wire contract, websocket 6.5. */
 export const silence = "NO_REPLY"
 
-/** One model call: attempts until something is said, then the stream to its end. Usage is counted on every way out, also when the stream breaks. */
+/** One model call. Whoever of the agent's chain answers, the client sees one answer; usage is counted on every way out, also when the stream breaks. */
 export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas }: Telling) {
   const providers = host.use(Providers)
 
-  return async function callModel(run: Run, call: LlmCall, spend: (usage: Usage) => void): Promise<ModelAnswer> {
-    run.signal.throwIfAborted()
-    let target = call
-    for (let attempt = 1; ; attempt += 1) {
-      const stream = new Stream(run, tellDeltas)
-      try {
-        const deltas = providers.chat(run.caller, target.provider, target.request, run.signal)
-        for await (const batch of host.hooks.pipe("llm.stream", deltas, { caller: run.caller, signal: run.signal })) stream.take(batch)
-        stream.release()
-        const usage = stream.usage ?? estimateUsage(target.request.messages, stream.size)
-        spend(usage)
-        return { message: stream.message(), usage, finish: stream.finish }
-      } catch (error) {
-        stream.release()
-        if (stream.begun || stream.usage || leftAtWork(run, error)) spend(stream.usage ?? estimateUsage(target.request.messages, stream.size))
-        if (run.signal.aborted || stream.begun || attempt >= host.config.maxAttempts) throw error
-        const again = await recovery(run, target, attempt, error)
-        if (!again) throw error
-        tell(run, "run.retrying", { attempt: String(attempt), maxAttempts: String(host.config.maxAttempts), error: (await host.describe(error, run.caller.locale)) ?? "" })
-        await sleep(again.waitMs, undefined, { signal: run.signal })
-        target = { ...target, provider: again.provider, request: { ...target.request, model: again.model } }
-      }
+  return async function callModel(run: Run, { provider, request, iteration }: LlmCall): Promise<ModelAnswer> {
+    const { modelFallback: fallback } = run.request.agent
+    const route: Route = {
+      provider,
+      runId: run.id,
+      // Calls are made when the answer is whole.
+      hidesToolCalls: true,
+      ...(fallback && { fallbacks: fallback.candidates, inTurn: fallback.strategy === "round_robin" }),
     }
+    let answering: Answering | undefined
+    function take({ attempt, number, most, again }: AttemptReport): void {
+      const kept = keepAttempt(run, iteration, attempt)
+      if (attempt.error === undefined) answering = kept
+      if (again) tell(run, "run.retrying", { attempt: String(number), maxAttempts: String(most), error: attempt.reason ?? "" })
+    }
+    const stream = new Stream(run, tellDeltas)
+    const deltas = deltasOf(providers.answer(run.caller, route, request, run.signal), take)
+    try {
+      for await (const batch of host.hooks.pipe("llm.stream", deltas, { caller: run.caller, signal: run.signal })) stream.take(batch)
+      stream.release()
+    } catch (error) {
+      stream.release()
+      answering?.end(stream.usage ?? estimateUsage(request.messages, stream.size), error)
+      throw error
+    }
+    const usage = stream.usage ?? estimateUsage(request.messages, stream.size)
+    answering?.end(usage)
+    const { provider: answeredBy, model } = answering?.attempt ?? { provider, model: request.model }
+    return { provider: answeredBy, model, message: stream.message(), usage, finish: stream.finish }
   }
-
-  /** What a plugin says, else the rule: a fault that passes is tried again soon; a wait that is asked for and too long is not waited for. */
-  async function recovery(run: Run, call: LlmCall, attempt: number, error: unknown): Promise<{ waitMs: number; provider: string; model: string } | null> {
-    const failure = failureOf(error)
-    const name = failure?.name.slice(failure.name.indexOf(".") + 1) ?? ""
-    const own = await host.hooks.call(
-      "llm.failed",
-      { runId: run.id, provider: call.provider, model: call.request.model, attempt, error: name, retryAfterMs: failure?.retryAfterMs, begun: false },
-      { caller: run.caller, signal: run.signal },
-    )
-    if (own) return { waitMs: own.retryInMs ?? 0, provider: own.provider ?? call.provider, model: own.model ?? call.request.model }
-    const waitMs = failure?.retryAfterMs ?? 250 * 2 ** (attempt - 1)
-    return passing.has(name) && waitMs <= host.config.maxRetryWaitMs ? { waitMs, provider: call.provider, model: call.request.model } : null
-  }
-}
-
-/** True when the provider was left while it worked on an answer, which it bills whether or not a byte of it came; one that refuses bills nothing. */
-function leftAtWork(run: Run, error: unknown): boolean {
-  return run.signal.aborted || failureOf(error)?.name.endsWith(".provider_timeout") === true
 }
 
 /** Puts the pieces of one answer together and passes text on as it comes. */
 class Stream {
-  begun = false
   readonly #run: Run
   readonly #pass: Telling["tellDeltas"]
   readonly #answer = new AnswerBuilder()
@@ -106,7 +95,6 @@ class Stream {
       if (next !== kind) flush()
       kind = next
       if (delta.type === "text" || delta.type === "thinking") texts.push(delta.text)
-      this.begun ||= delta.type === "text" || delta.type === "thinking" || delta.type === "tool"
     }
     flush()
   }

@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type AgentProfile, type Caller, type ModelMessage, type NewMessage, noUsage, type StoredMessage, type Turn, type Usage } from "@plugboard/sdk"
+import { type AgentProfile, type Caller, type ModelMessage, type NewMessage, noUsage, type RunAttempt, type StoredMessage, type Turn, type Usage } from "@plugboard/sdk"
 import type { Outcome } from "./outcome.ts"
 import { RunLog } from "./run-log.ts"
 
@@ -36,8 +36,12 @@ export class Run {
   text = ""
   thinking = ""
   usage: Usage = noUsage
+  /** Whom it asks first. */
   provider = ""
   model = ""
+  /** Who gave the latest answer. */
+  answeredBy: { provider: string; model: string } | undefined
+  readonly attempts: RunAttempt[] = []
   activity: Readonly<Record<string, unknown>> | null = null
   /** Messages have come that the run has not read. */
   hasInjected = false

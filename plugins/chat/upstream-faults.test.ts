@@ -37,7 +37,7 @@ const faults: readonly Fault[] = [
 describe("a provider's fault", () => {
   let room: ChatRoom
   before(async () => {
-    room = await chatRoom({ config: { plugins: { "provider-openai": { firstByteMs: 500, idleMs: 500 }, chat: { maxRetryWaitMs: 1_000 } } } })
+    room = await chatRoom({ config: { plugins: { "provider-openai": { firstByteMs: 500, idleMs: 500 }, providers: { maxWaitMs: 1_000 } } } })
   })
   after(() => room.close())
 

@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from "node:crypto"
 import { Agents, type Caller, type Host, type PointUsers, type ProviderType, type Tx } from "@plugboard/sdk"
 import type { Static } from "typebox"
+import { keysIn, sealKeys } from "./keys.ts"
 import type { manifest, NewProvider, ProviderChange } from "./manifest.ts"
 import { deleteProvider, findProvider, insertProvider, lockProvider, nameIsTaken, type ProviderRow, updateProvider, type Written } from "./store.ts"
 
@@ -34,9 +35,9 @@ export function createChanges(host: Providers, types: PointUsers<ProviderType>) 
   async function sealedKey(caller: Caller, id: string, given: string | undefined): Promise<string | undefined> {
     const key = given?.trim()
     if (!key || key === mask) return undefined
-    // One that does not fit into a header would fail at the first call, in an error that repeats it.
-    if (!/^[\x21-\x7e]+$/.test(key)) throw host.fail("bad_key", {})
-    return host.secrets.seal(caller, keyField(id), key)
+    const keys = keysIn(key)
+    if (!keys) throw host.fail("bad_key", {})
+    return sealKeys(host.secrets, caller, id, keys)
   }
 
   const told = (tx: Tx, action: string, provider: Pick<ProviderRow, "id" | "name" | "provider_type">) => {
@@ -96,11 +97,6 @@ export function createChanges(host: Providers, types: PointUsers<ProviderType>) 
       })
     },
   }
-}
-
-/** Where a provider's key is sealed: a key that is copied to another row does not open there. */
-export function keyField(id: string): string {
-  return `api_key:${id}`
 }
 
 function merged(present: ProviderRow, input: Static<typeof ProviderChange>, sealedKey: string | undefined): Written {

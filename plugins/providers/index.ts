@@ -1,6 +1,7 @@
 import { definePlugin, type PointUsers, Providers, type ProviderType, ProviderTypes, pageOf } from "@plugboard/sdk"
 import { createCalls } from "./calls.ts"
 import { createChanges } from "./change.ts"
+import { createConnections } from "./connections.ts"
 import { manifest } from "./manifest.ts"
 import { createModelLists } from "./model-lists.ts"
 import { seedFromEnvironment } from "./seed.ts"
@@ -9,7 +10,8 @@ import { listProviders, type ProviderRow } from "./store.ts"
 export default definePlugin(manifest, (host) => {
   const types = host.open(ProviderTypes)
   const changes = createChanges(host, types)
-  const calls = createCalls(host, types)
+  const connections = createConnections(host, types)
+  const calls = createCalls(host, types, connections)
   const modelLists = createModelLists(host, calls)
   host.offer(Providers, { ...calls.service, models: modelLists.all })
   return {

@@ -1,5 +1,6 @@
 import { defineManifest, PageQuery, Providers, ProviderTypes } from "@plugboard/sdk"
 import { Type } from "typebox"
+import { RoutingConfig } from "./routing-settings.ts"
 
 const Id = Type.Object({ id: Type.String({ maxLength: 100, description: "UUID or name." }) })
 
@@ -20,7 +21,9 @@ export const Provider = Type.Object({
 const shared = {
   display_name: Type.Optional(Type.String({ maxLength: 255 })),
   api_base: Type.Optional(Type.String({ maxLength: 2_000, description: "http or https; without it the type's own address." })),
-  api_key: Type.Optional(Type.String({ maxLength: 8_192, description: "Stored encrypted. In an update, *** or an empty text keeps the stored one." })),
+  api_key: Type.Optional(
+    Type.String({ maxLength: 8_192, description: "Stored encrypted; several, separated by commas, take turns. In an update, *** or an empty text keeps what is stored." }),
+  ),
   enabled: Type.Optional(Type.Boolean()),
   settings: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 }
@@ -41,6 +44,8 @@ export const manifest = defineManifest({
   offers: [Providers],
   opens: [ProviderTypes],
   capabilities: { db: true, net: ["*"], secrets: ["api_key"] },
+  config: RoutingConfig,
+  fires: ["llm.failed"],
   routes: {
     list: {
       method: "GET",
@@ -92,5 +97,11 @@ export const manifest = defineManifest({
     bad_base: { kind: "INVALID_REQUEST", params: Type.Object({ base: Type.String() }) },
     masked_key: { kind: "INVALID_REQUEST" },
     bad_key: { kind: "INVALID_REQUEST" },
+    // Why a provider of a chain gave no answer, and what is told when none of them did.
+    provider_resting: { kind: "UNAVAILABLE", params: Type.Object({ provider: Type.String() }) },
+    provider_busy: { kind: "UNAVAILABLE", params: Type.Object({ provider: Type.String(), most: Type.Integer() }) },
+    circuit_open: { kind: "UNAVAILABLE", params: Type.Object({ provider: Type.String(), model: Type.String() }) },
+    provider_timeout: { kind: "AGENT_TIMEOUT", params: Type.Object({ provider: Type.String(), reason: Type.String() }) },
+    no_answer: { kind: "UPSTREAM_FAILED", params: Type.Object({ tried: Type.String() }) },
   },
 })

@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from "node:crypto"
 import type { Caller, Host, PointUsers, ProviderType } from "@plugboard/sdk"
-import { keyField } from "./change.ts"
+import { keysIn, sealKeys } from "./keys.ts"
 import type { manifest } from "./manifest.ts"
 import { hasAnyProvider, insertProvider } from "./store.ts"
 
@@ -17,7 +17,7 @@ export async function seedFromEnvironment(host: Providers, types: PointUsers<Pro
       .replace(/_API_KEY$/, "")
       .toLowerCase()
       .replaceAll("_", "-")
-    await insert(host, caller, { id, name, type, key: await host.secrets.seal(caller, keyField(id), key) })
+    await insert(host, caller, { id, name, type, key: await sealKeys(host.secrets, caller, id, keysIn(key) ?? [key]) })
   }
 }
 

@@ -1,0 +1,57 @@
+import { type Attempt, type AttemptReport, addUsage, type Delta, failureOf, type RunAttempt, type Usage } from "@plugboard/sdk"
+import type { Run } from "./run.ts"
+
+/** More than this a run makes only when nearly all of them fail; its record says so by its length. */
+const mostKept = 200
+const reasonChars = 300
+
+/** The attempt that answers, in the record of its run. */
+export interface Answering {
+  readonly attempt: RunAttempt
+  /** With what it cost; an error when it broke off. */
+  end(usage: Usage, error?: unknown): void
+}
+
+/** Writes an attempt into the record of its run, and what it cost into the run's usage. */
+export function keepAttempt(run: Run, iteration: number, attempt: Attempt): Answering {
+  const kept: RunAttempt = { ...attempt, iteration, ...(attempt.reason !== undefined && { reason: attempt.reason.slice(0, reasonChars) }) }
+  if (run.attempts.length < mostKept) run.attempts.push(kept)
+  if (attempt.usage) run.usage = addUsage(run.usage, attempt.usage)
+  const since = performance.now()
+  if (attempt.error === undefined) {
+    kept.firstTokenMs = attempt.ms
+    run.answeredBy = { provider: attempt.provider, model: attempt.model }
+  }
+  return {
+    attempt: kept,
+    end(usage, error) {
+      kept.ms += Math.round(performance.now() - since)
+      kept.usage = usage
+      run.usage = addUsage(run.usage, usage)
+      const name = failureOf(error)?.name
+      if (error !== undefined) kept.error = run.signal.aborted ? "aborted" : (name?.slice(name.indexOf(".") + 1) ?? "broken")
+    },
+  }
+}
+
+/** The deltas of an answer; the reports are taken out. Behind the one that answers there are deltas only, which pass as they come. */
+export function deltasOf(parts: AsyncIterable<AttemptReport | readonly Delta[]>, take: (report: AttemptReport) => void): AsyncIterable<readonly Delta[]> {
+  const iterator = parts[Symbol.asyncIterator]() as AsyncIterator<AttemptReport | readonly Delta[]>
+  let answers = false
+  async function untilDeltas(): Promise<IteratorResult<readonly Delta[]>> {
+    for (;;) {
+      const next = await iterator.next()
+      if (next.done || !("attempt" in next.value)) return next as IteratorResult<readonly Delta[]>
+      take(next.value)
+      answers = next.value.attempt.error === undefined
+    }
+  }
+  const deltas: AsyncIterator<readonly Delta[]> = {
+    next: () => (answers ? (iterator.next() as Promise<IteratorResult<readonly Delta[]>>) : untilDeltas()),
+    async return() {
+      await iterator.return?.()
+      return { done: true, value: undefined }
+    },
+  }
+  return { [Symbol.asyncIterator]: () => deltas }
+}

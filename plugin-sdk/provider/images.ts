@@ -1,8 +1,11 @@
+import { failureOf } from "../errors.ts"
+import type { Http, HttpResponse } from "../host.ts"
 import type { LlmRequest, ModelMessage, ProviderConnection } from "../points/provider.ts"
 import type { ProviderFailures, ProviderHost } from "./failures.ts"
 
 const largestBytes = 20 << 20
 const fetchMs = 20_000
+const mostRedirects = 3
 
 export interface InlineImage {
   mediaType: string
@@ -34,15 +37,11 @@ export async function withInlineImages(
 
   async function fetchImage(url: string): Promise<string> {
     try {
-      const response = await host.http.fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(fetchMs)]) })
-      const type = response.headers.get("content-type")?.split(";")[0]?.trim() ?? ""
-      if (!response.ok || !type.startsWith("image/")) throw new Error(response.ok ? `it is ${type || "of no type"}` : `status ${response.status}`)
-      const bytes = Buffer.from(await response.arrayBuffer())
-      if (bytes.length > largestBytes) throw new Error(`it is larger than ${largestBytes} bytes`)
-      return `data:${type};base64,${bytes.toString("base64")}`
+      return await dataUrlOf(host.http, url, AbortSignal.any([signal, AbortSignal.timeout(fetchMs)]))
     } catch (error) {
       signal.throwIfAborted()
-      throw failures.make("provider_bad_request", connection.name, `the image at ${url.slice(0, 200)} cannot be read: ${(error as Error).message}`, { cause: error })
+      const why = String(failureOf(error)?.params.reason ?? (error as Error).message)
+      throw failures.make("provider_bad_request", connection.name, `the image at ${url.slice(0, 200)} cannot be read: ${why}`, { cause: error })
     }
   }
 
@@ -52,4 +51,30 @@ export async function withInlineImages(
     return { ...message, content: await Promise.all(content) }
   })
   return { ...request, messages: await Promise.all(messages) }
+}
+
+async function dataUrlOf(http: Http, url: string, signal: AbortSignal): Promise<string> {
+  let response = await http.request(url, { signal })
+  for (let redirects = 0; response.status >= 300 && response.status < 400 && response.headers.location; redirects += 1) {
+    if (redirects === mostRedirects) throw new Error("it redirects too often")
+    url = new URL(response.headers.location, url).href
+    await bytesOf(response)
+    response = await http.request(url, { signal })
+  }
+  const type = response.headers["content-type"]?.split(";")[0]?.trim() ?? ""
+  const bytes = await bytesOf(response)
+  if (response.status !== 200) throw new Error(`status ${response.status}`)
+  if (!type.startsWith("image/")) throw new Error(`it is ${type || "of no type"}`)
+  return `data:${type};base64,${bytes.toString("base64")}`
+}
+
+async function bytesOf({ body }: HttpResponse): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of body) {
+    size += part.length
+    if (size > largestBytes) throw new Error(`it is larger than ${largestBytes} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
 }

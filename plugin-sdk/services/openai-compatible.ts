@@ -30,11 +30,11 @@ export interface OpenAiCompatibleService {
 }
 export const OpenAiCompatible = service<OpenAiCompatibleService>("openai-compatible", "1.0.0")
 
+/** What a type of its own says of itself. `embeds`: false where there is no model for that. */
+export type OpenAiKin = Pick<ProviderType, "defaultBaseUrl" | "defaultModel" | "keyless" | "environment"> & { embeds?: boolean; dialect?: Omit<OpenAiDialect, "defaultModel"> }
+
 /** A provider type that speaks OpenAI's format, out of what is its own. */
-export function openAiCompatibleType(
-  openai: Remote<OpenAiCompatibleService>,
-  { dialect: departures, ...own }: Pick<ProviderType, "defaultBaseUrl" | "defaultModel" | "keyless" | "environment"> & { dialect?: Omit<OpenAiDialect, "defaultModel"> },
-): ProviderType {
+export function openAiCompatibleType(openai: Remote<OpenAiCompatibleService>, { dialect: departures, embeds = true, ...own }: OpenAiKin): ProviderType {
   const dialect: OpenAiDialect = { ...departures, defaultModel: own.defaultModel }
   return {
     ...own,
@@ -42,6 +42,6 @@ export function openAiCompatibleType(
     forward: (connection, call, signal) => openai.forward(dialect, connection, call, signal),
     models: (connection, signal) => openai.models(dialect, connection, signal),
     verify: (connection, model, signal) => openai.verify(dialect, connection, model, signal),
-    embed: (connection, model, texts, signal) => openai.embed(dialect, connection, model, texts, signal),
+    ...(embeds && { embed: (connection, model, texts, signal) => openai.embed(dialect, connection, model, texts, signal) }),
   }
 }

@@ -4,8 +4,8 @@ import { manifest } from "./manifest.ts"
 
 export default definePlugin(manifest, (host) => {
   const openai = host.use(OpenAiCompatible)
-  for (const [type, { base, model, key, dialect }] of Object.entries(kin)) {
-    const own = { defaultBaseUrl: base, defaultModel: model, keyless: false, environment: [`${key}_API_KEY`, `GOCLAW_${key}_API_KEY`], dialect }
+  for (const [type, { base, model, key, ...more }] of Object.entries(kin)) {
+    const own = { defaultBaseUrl: base, defaultModel: model, keyless: false, environment: [`${key}_API_KEY`, `GOCLAW_${key}_API_KEY`], ...more }
     host.contribute(ProviderTypes, type, openAiCompatibleType(openai, own))
   }
   return {}

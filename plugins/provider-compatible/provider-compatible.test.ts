@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict"
+import { deepEqual, ok } from "node:assert/strict"
 import { providerConformance, startProviderType, type TestGateway, testGateway } from "@plugboard/sdk/testing"
 import { impatient, upstreamCases } from "../../test/upstream/cases.ts"
 import { startUpstream } from "../../test/upstream/openai.ts"
@@ -42,7 +42,7 @@ describe("provider-compatible", () => {
       [(error as { failure: { params: object } }).failure.params, upstream.requests.map(({ path }) => path)],
       [{ provider: "p", reason: "Unknown request URL: /nothing-here/chat/completions" }, ["/nothing-here/models", "/nothing-here/chat/completions"]],
     )
-    equal(upstream.requests[1]?.body.model, "sonar-pro")
+    deepEqual([upstream.requests[1]?.body.model, started.type.embed], ["sonar-pro", undefined])
     await started.gateway.close()
     await upstream.close()
   })

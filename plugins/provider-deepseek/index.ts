@@ -6,6 +6,7 @@ export default definePlugin(manifest, (host) => {
     defaultBaseUrl: "https://api.deepseek.com/v1",
     defaultModel: "deepseek-chat",
     keyless: false,
+    embeds: false,
     environment: ["DEEPSEEK_API_KEY", "GOCLAW_DEEPSEEK_API_KEY"],
     dialect: { takesThinkingBack: true, thinkingSwitch: true },
   })

@@ -6,6 +6,7 @@ export default definePlugin(manifest, (host) => {
     defaultBaseUrl: "https://api.groq.com/openai/v1",
     defaultModel: "llama-3.3-70b-versatile",
     keyless: false,
+    embeds: false,
     environment: ["GROQ_API_KEY", "GOCLAW_GROQ_API_KEY"],
   })
   host.contribute(ProviderTypes, "groq", groq)

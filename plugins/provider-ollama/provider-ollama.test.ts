@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict"
+import { deepEqual, ok, rejects } from "node:assert/strict"
 import type { Delta, LlmRequest, ProviderType } from "@plugboard/sdk"
 import { providerConformance, startProviderType, type TestGateway } from "@plugboard/sdk/testing"
 import { impatient, upstreamCases } from "../../test/upstream/cases.ts"
@@ -34,13 +34,23 @@ describe("provider-ollama", () => {
   })
 
   it("fetches images that are given by address, each once, and sends them as data", async () => {
-    const pictures = await startServer((_, reply) => reply.send(200, "image/png", Buffer.from([1, 2, 3])))
+    const pictures = await startServer(({ path }, reply) =>
+      path === "/a.png" ? reply.send(302, "text/plain", "elsewhere", { location: "/b.png" }) : reply.send(200, "image/png", Buffer.from([1, 2, 3])),
+    )
     const image = { type: "image" as const, url: `${pictures.origin}/a.png` }
     await take({ messages: [{ role: "user", content: [image, { type: "text", text: "and" }, image] }] })
     const sent = upstream.requests.at(-1)?.body.messages[0].content
     deepEqual([sent[0].image_url.url, sent[2].image_url.url], ["data:image/png;base64,AQID", "data:image/png;base64,AQID"])
-    equal(pictures.requests.length, 1)
+    deepEqual(
+      pictures.requests.map(({ path }) => path),
+      ["/a.png", "/b.png"],
+    )
     await pictures.close()
+  })
+
+  it("fetches no image from a private address that the operator has not named", async () => {
+    const asked = take({ messages: [{ role: "user", content: [{ type: "image", url: "http://169.254.169.254/latest/a.png" }] }] })
+    await rejects(asked, (error) => /cannot be read: it is a private address/.test((error as { failure: { params: { reason: string } } }).failure.params.reason))
   })
 
   it("says which image cannot be had", async () => {

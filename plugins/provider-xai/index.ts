@@ -6,6 +6,7 @@ export default definePlugin(manifest, (host) => {
     defaultBaseUrl: "https://api.x.ai/v1",
     defaultModel: "grok-3-mini",
     keyless: false,
+    embeds: false,
     environment: ["XAI_API_KEY", "GOCLAW_XAI_API_KEY"],
   })
   host.contribute(ProviderTypes, "xai", xai)

@@ -31,7 +31,10 @@ export const ConfigFile = Type.Object(
     ),
     network: Type.Optional(
       Type.Object(
-        { allowPrivateHosts: Type.Optional(Type.Array(Type.String(), { description: "Hosts (`name` or `name:port`) with private addresses that plugins may call." })) },
+        {
+          allowPrivateHosts: Type.Optional(Type.Array(Type.String(), { description: "Hosts (`name` or `name:port`) with private addresses that plugins may call." })),
+          connectTimeoutMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 120_000, description: "How long a connection to another server may take to be made." })),
+        },
         Strict,
       ),
     ),
@@ -69,6 +72,7 @@ export interface GatewayConfig {
   maxRuns: number
   drainSeconds: number
   allowPrivateHosts: readonly string[]
+  connectTimeoutMs: number
   poolSize: number
   statementTimeoutMs: number
   /** MiB that the process of one plugin may hold. */
@@ -109,6 +113,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, ov
     maxRuns: file.gateway?.max_runs ?? 2_000,
     drainSeconds: file.gateway?.drain_seconds ?? 30,
     allowPrivateHosts: file.network?.allowPrivateHosts ?? [],
+    connectTimeoutMs: file.network?.connectTimeoutMs ?? 10_000,
     poolSize: file.database?.poolSize ?? 10,
     statementTimeoutMs: file.database?.statementTimeoutMs ?? 15_000,
     sandboxMemoryMiB: file.sandbox?.memoryMiB ?? 256,

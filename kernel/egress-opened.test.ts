@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict"
 import type { lookup as systemLookup } from "node:dns"
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer as createTcpServer } from "node:net"
 import { failureOf, type Http } from "@plugboard/sdk"
 import { createEgress, type EgressOptions } from "./egress.ts"
 
@@ -34,7 +35,7 @@ describe("egress to a host that the operator opened", () => {
     await once(server, "listening")
     const { port } = server.address() as { port: number }
     url = `http://upstream.test:${port}`
-    out = createEgress({ allow: ["*"], allowPrivateHosts: [`upstream.test:${port}`], inTransaction: () => false, log, lookup })
+    out = createEgress({ allow: ["*"], allowPrivateHosts: [`upstream.test:${port}`], connectTimeoutMs: 10_000, inTransaction: () => false, log, lookup })
   })
   after(() => server.close())
   beforeEach(() => {
@@ -150,6 +151,18 @@ describe("egress to a host that the operator opened", () => {
       equal(failureOf(error)?.name, "kernel.egress_failed")
       equal(JSON.stringify([failureOf(error), String((error as Error).stack), String((error as Error).cause)]).includes("sk-canary"), false)
     }
+  })
+
+  it("waits for a connection no longer than the configuration says", async () => {
+    // Takes the connection, and never says a word of TLS.
+    const mute = createTcpServer()
+    mute.listen(0, "127.0.0.1")
+    await once(mute, "listening")
+    const { port } = mute.address() as { port: number }
+    const hasty = createEgress({ allow: ["*"], allowPrivateHosts: ["mute.test"], connectTimeoutMs: 300, inTransaction: () => false, log, lookup })
+    const error = await hasty.request(`https://mute.test:${port}/`).catch((thrown: unknown) => thrown)
+    deepEqual([failureOf(error)?.name, failureOf(error)?.params.ms], ["kernel.egress_timeout", 300])
+    mute.close()
   })
 
   it("keeps connections for the next call", async () => {

@@ -18,7 +18,7 @@ const lookup = ((host: string, _: object, callback: (error: Error | null, answer
 }) as unknown as typeof systemLookup
 
 function egress(options: Partial<EgressOptions> = {}): Http {
-  return createEgress({ allow: ["*"], allowPrivateHosts: [], inTransaction: () => false, log, lookup, ...options })
+  return createEgress({ allow: ["*"], allowPrivateHosts: [], connectTimeoutMs: 10_000, inTransaction: () => false, log, lookup, ...options })
 }
 
 async function failureName(work: Promise<unknown>): Promise<string> {

@@ -14,12 +14,12 @@ export interface EgressOptions {
   allow: readonly string[]
   /** Hosts (`name` or `name:port`) that may have private addresses. The operator's word. */
   allowPrivateHosts: readonly string[]
+  connectTimeoutMs: number
   inTransaction(): boolean
   log: GatewayLog
   lookup?: Lookup
 }
 
-const connectTimeoutMs = 10_000
 const defaultTimeoutMs = 30_000
 const textLimit = 10 << 20
 /** What an SDK may be handed by `fetch`: it reads answers whole. */
@@ -40,9 +40,9 @@ const exits = new Map<string, Exits>()
  * The one way out. The host is judged by the manifest before the call; the address after resolution, at the moment of connecting, so that a name which resolves differently
  * the second time gains nothing; and each redirect anew.
  */
-export function createEgress({ allow, allowPrivateHosts, inTransaction, log, lookup = systemLookup }: EgressOptions): Http {
+export function createEgress({ allow, allowPrivateHosts, connectTimeoutMs, inTransaction, log, lookup = systemLookup }: EgressOptions): Http {
   const open = new Set(allowPrivateHosts.map((host) => host.toLowerCase()))
-  const { agent, limited } = exitsFor(open, lookup)
+  const { agent, limited } = exitsFor(open, connectTimeoutMs, lookup)
 
   function refusal(url: URL, reason: string) {
     log.warn({ host: url.hostname, reason }, "outbound call refused")
@@ -59,7 +59,7 @@ export function createEgress({ allow, allowPrivateHosts, inTransaction, log, loo
   async function request(address: string, options: HttpRequest = {}): Promise<HttpResponse> {
     const url = parse(address)
     judge(url)
-    const failing = (error: unknown) => asFailure(error, url, options, refusal)
+    const failing = (error: unknown) => asFailure(error, url, { connectTimeoutMs, ...options }, refusal)
     try {
       options.signal?.throwIfAborted()
       const answer = new Answer(options.signal)
@@ -90,7 +90,7 @@ export function createEgress({ allow, allowPrivateHosts, inTransaction, log, loo
       try {
         response = (await undiciFetch(url.href, { ...options, redirect: "manual", dispatcher: limited } as never)) as unknown as Response
       } catch (error) {
-        throw asFailure(error, url, { signal: options.signal ?? undefined }, refusal)
+        throw asFailure(error, url, { connectTimeoutMs, signal: options.signal ?? undefined }, refusal)
       }
       const location = response.headers.get("location")
       if (options.redirect === "manual" || location === null || ![301, 302, 303, 307, 308].includes(response.status)) return response
@@ -140,10 +140,10 @@ function isOpen(open: ReadonlySet<string>, host: string, protocol: string, port:
   return open.has(host) || open.has(`${host}:${port || (protocol === "https:" ? "443" : "80")}`)
 }
 
-function exitsFor(open: ReadonlySet<string>, lookup: Lookup): Exits {
+function exitsFor(open: ReadonlySet<string>, connectTimeoutMs: number, lookup: Lookup): Exits {
   const make = (): Exits => {
     const agent = new Agent({
-      connect: guardedConnector(open, lookup),
+      connect: guardedConnector(open, connectTimeoutMs, lookup),
       allowH2: false,
       connections: 1_024,
       keepAliveTimeout: 30_000,
@@ -154,13 +154,13 @@ function exitsFor(open: ReadonlySet<string>, lookup: Lookup): Exits {
     return { agent, limited: agent.compose((dispatch) => (options, handler) => dispatch(options, limitSize(handler))) }
   }
   if (lookup !== systemLookup) return make()
-  const key = [...open].sort().join(" ")
+  const key = [connectTimeoutMs, ...[...open].sort()].join(" ")
   const known = exits.get(key) ?? make()
   exits.set(key, known)
   return known
 }
 
-function guardedConnector(open: ReadonlySet<string>, lookup: Lookup): buildConnector.connector {
+function guardedConnector(open: ReadonlySet<string>, connectTimeoutMs: number, lookup: Lookup): buildConnector.connector {
   const options = { timeout: connectTimeoutMs, allowH2: false }
   const anywhere = buildConnector({ ...options, lookup } as buildConnector.BuildOptions)
   const publicOnly = buildConnector({ ...options, lookup: publicLookup(lookup) } as buildConnector.BuildOptions)
@@ -251,16 +251,17 @@ async function textOf(body: AnswerBody, failing: (error: unknown) => unknown, ur
   return parts.length === 1 ? (parts[0] as Buffer).toString("utf8") : Buffer.concat(parts).toString("utf8")
 }
 
+type Limited = HttpRequest & { connectTimeoutMs: number }
 /** The codes of undici's and Node's time limits, and how long each is. */
-const limits: Readonly<Record<string, (options: HttpRequest) => number>> = {
-  UND_ERR_CONNECT_TIMEOUT: () => connectTimeoutMs,
-  ETIMEDOUT: () => connectTimeoutMs,
+const limits: Readonly<Record<string, (options: Limited) => number>> = {
+  UND_ERR_CONNECT_TIMEOUT: ({ connectTimeoutMs }) => connectTimeoutMs,
+  ETIMEDOUT: ({ connectTimeoutMs }) => connectTimeoutMs,
   UND_ERR_HEADERS_TIMEOUT: ({ headersTimeoutMs }) => headersTimeoutMs ?? defaultTimeoutMs,
   UND_ERR_BODY_TIMEOUT: ({ idleTimeoutMs }) => idleTimeoutMs ?? defaultTimeoutMs,
 }
 
 /** An abort stays what it is. Messages of the network carry no headers, hence no keys; that of a header that does not fit may, and is not repeated. */
-function asFailure(error: unknown, url: URL, options: HttpRequest, refusal: (url: URL, reason: string) => Error): unknown {
+function asFailure(error: unknown, url: URL, options: Limited, refusal: (url: URL, reason: string) => Error): unknown {
   if (options.signal?.aborted || (error as Error).name === "AbortError" || (error instanceof Error && "failure" in error)) return error
   const chain = chainOf(error)
   const refused = chain.find((one) => one instanceof Refused)

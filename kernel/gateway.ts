@@ -106,7 +106,14 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
         eachTenant,
         node: nodeIdentity(config.dataDir),
         environment: (names) => names.map((name) => config.env[name]).find(Boolean),
-        egress: (manifest) => createEgress({ allow: manifest.capabilities?.net ?? [], allowPrivateHosts: config.allowPrivateHosts, inTransaction: () => db.inTransaction(), log }),
+        egress: (manifest) =>
+          createEgress({
+            allow: manifest.capabilities?.net ?? [],
+            allowPrivateHosts: config.allowPrivateHosts,
+            connectTimeoutMs: config.connectTimeoutMs,
+            inTransaction: () => db.inTransaction(),
+            log,
+          }),
         hooks: (tenantId) => manager.hooksFor(tenantId),
         describe: (error, locale) => tell(error, locale, manager.current.texts)?.message ?? null,
       },

@@ -2,6 +2,7 @@ import type { HttpResponse } from "../host.ts"
 import type { Delta, LlmRequest, ProviderConnection } from "../points/provider.ts"
 import { EventReader } from "./event-reader.ts"
 import { type Complaint, type ProviderFailures, type ProviderHost, parseObject } from "./failures.ts"
+import { timeLimits } from "./limits.ts"
 
 /** How one wire format asks and answers. The rest is the same for all: the call, its time limits, events, and what becomes of a break. */
 export interface ProviderProtocol {
@@ -51,8 +52,7 @@ export function answersOver(host: ProviderHost, protocol: ProviderProtocol, fail
         headers: { "content-type": "application/json", accept: request.stream ? "text/event-stream" : "application/json", ...headers },
         body,
         signal,
-        headersTimeoutMs: host.config.firstByteMs,
-        idleTimeoutMs: host.config.idleMs,
+        ...timeLimits(host.config, connection),
       })
     } catch (error) {
       throw failures.ofNetwork(connection, error)

@@ -1,5 +1,6 @@
-import { Type } from "typebox"
-import { type ProviderErrorName, providerErrors } from "../points/provider.ts"
+import { type Static, Type } from "typebox"
+import type { HttpRequest } from "../host.ts"
+import { type ProviderConnection, type ProviderErrorName, providerErrors } from "../points/provider.ts"
 
 /** Settings of a plugin whose types call providers over HTTP. */
 export const ProviderLimits = Type.Object(
@@ -11,6 +12,19 @@ export const ProviderLimits = Type.Object(
   },
   { additionalProperties: false },
 )
+
+/** A provider's own limits, `settings.routing.first_byte_ms` and `idle_ms`, before those of its type's plugin. */
+export function timeLimits(
+  { firstByteMs, idleMs }: Static<typeof ProviderLimits>,
+  { settings }: Pick<ProviderConnection, "settings">,
+): Pick<HttpRequest, "headersTimeoutMs" | "idleTimeoutMs"> {
+  const { first_byte_ms: firstByte, idle_ms: idle } = (settings.routing ?? {}) as Record<string, unknown>
+  return { headersTimeoutMs: within(firstByte) ?? firstByteMs, idleTimeoutMs: within(idle) ?? idleMs }
+}
+
+function within(value: unknown): number | undefined {
+  return typeof value === "number" && value >= 100 && value <= 600_000 ? value : undefined
+}
 
 const Reason = Type.Object({ provider: Type.String(), reason: Type.String() })
 type WithReason = { [N in ProviderErrorName]: { kind: (typeof providerErrors)[N]["kind"]; params: typeof Reason } }

@@ -10,6 +10,7 @@ import {
   type ProviderFailures,
   type ProviderHost,
   parseObject,
+  timeLimits,
 } from "@plugboard/sdk"
 import { addressOf } from "./protocol.ts"
 import { usageIn, usageOf } from "./usage-events.ts"
@@ -43,8 +44,7 @@ export function forwarding(host: ProviderHost, failures: ProviderFailures) {
         headers: { "content-type": "application/json", ...(apiKey !== "" && { authorization: `Bearer ${apiKey}` }) },
         body: JSON.stringify(body),
         signal,
-        headersTimeoutMs: host.config.firstByteMs,
-        idleTimeoutMs: host.config.idleMs,
+        ...timeLimits(host.config, connection),
       })
     } catch (error) {
       throw failures.ofNetwork(connection, error)
@@ -56,7 +56,10 @@ export function forwarding(host: ProviderHost, failures: ProviderFailures) {
     const { failure } = failures.ofStatus(connection, status, headers, text)
     const { error } = (parseObject(text) ?? {}) as { error?: { type?: unknown; param?: unknown; code?: unknown } | string }
     const { type = "upstream_error", param = null, code = null } = typeof error === "object" && error !== null ? error : {}
-    return { head: { status, isStream: false, retryAfterMs: failure.retryAfterMs }, body: Buffer.from(JSON.stringify({ error: { message: failure.params.reason, type, param, code } })) }
+    return {
+      head: { status, isStream: false, retryAfterMs: failure.retryAfterMs },
+      body: Buffer.from(JSON.stringify({ error: { message: failure.params.reason, type, param, code } })),
+    }
   }
 
   async function* whole(connection: ProviderConnection, response: HttpResponse, read: boolean): AsyncIterable<ForwardPart> {

@@ -17,9 +17,9 @@ export async function packageFrom(source: string): Promise<Uint8Array> {
   return fromNpm(source)
 }
 
-async function packed(folder: string): Promise<Uint8Array> {
+async function packed(folder: string, asPacked = false): Promise<Uint8Array> {
   const { packFolder } = await import("./pack/pack.ts")
-  return (await packFolder(folder)).tarball
+  return (await packFolder(folder, { asPacked })).tarball
 }
 
 /** No script of it or of its dependencies runs: what is fetched is unpacked, and packed again with all that it needs. */
@@ -32,7 +32,7 @@ async function fromNpm(name: string): Promise<Uint8Array> {
     const folder = join(scratch, "package")
     await unpackTarball(readFileSync(join(scratch, fetched)), folder)
     await runNpm(["install", "--ignore-scripts", "--omit=dev", "--omit=peer", "--no-audit", "--no-fund", "--no-package-lock"], folder)
-    return await packed(folder)
+    return await packed(folder, true)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }

@@ -51,7 +51,11 @@ export function registerPlugins(plugins: Command): void {
     .action(async (folder: string, options: Output & { out?: string }) => {
       const { packFolder } = await import("./pack/pack.ts")
       const { writePackage } = await import("./pack/write-package.ts")
-      show(writePackage(await packFolder(folder), options.out), options, ({ file, bytes, hash }) => `${file}\n  ${bytes} bytes, sha256 ${hash}\n  plugboard plugins add ${file}\n`)
+      show(
+        writePackage(await packFolder(folder, { build: true }), options.out),
+        options,
+        ({ file, bytes, hash }) => `${file}\n  ${bytes} bytes, sha256 ${hash}\n  plugboard plugins add ${file}\n`,
+      )
     })
 }
 

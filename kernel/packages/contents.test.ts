@@ -51,6 +51,13 @@ describe("what a package says of itself", () => {
     ["a route that says not who may call it", withManifest({ routes: { open: { method: "GET", path: "/v1/x/notes/a", ...reply } } }), /does not say who may call it/, /Add role/],
     ["a host pattern that is none", withManifest({ capabilities: { net: ["http://example.com/"] } }), /net\.0 must match pattern/, /./],
     ["tables for all tenants", withManifest({ globalTables: ["shared"] }), /belong to no tenant/, /tenant_id/],
+    ["a wish to manage plugins", withManifest({ requires: [service("kernel.plugins", "1.0.0")] }), /needs the service kernel\.plugins, which manages plugins/, /administrators/],
+    [
+      "settings without end",
+      withManifest({ config: { type: "object", properties: Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`setting${index}`, { type: "string" }])) } }),
+      /more than 2000 parts/,
+      /./,
+    ],
     ["an id with a way out", packageOf("../notes", "1.0.0"), /its id is not made of lower-case letters/, /Rename/],
     ["a version that is none", packageOf("notes", "latest"), /is not a semantic version/, /1\.2\.3/],
   ]

@@ -1,4 +1,4 @@
-import { hookDefinitions, type Manifest } from "@plugboard/sdk"
+import { hookDefinitions, type Manifest, Plugins } from "@plugboard/sdk"
 import { type Static, Type } from "typebox"
 import { checkConfig } from "../config.ts"
 import { checkManifest } from "../plugins/manifest-check.ts"
@@ -158,6 +158,10 @@ export function checkContents(value: unknown): Contents {
   const contents = value as Contents
   const misfit = checkManifest(contents.manifest, "package")
   if (misfit) throw new PackageError(misfit.reason, misfit.remedy)
+  const { requires } = contents.manifest
+  // With an owner as its caller it could agree to its own wishes.
+  if (requires?.some(({ service }) => service === Plugins.service))
+    throw new PackageError(`it needs the service ${Plugins.service}, which manages plugins`, "Leave that to the gateway's administrators.")
   return contents
 }
 

@@ -44,7 +44,7 @@ async function* limited(source: Readable, kill: () => void): AsyncIterable<Buffe
 function lastError(said: string): string | undefined {
   return said
     .split("\n")
-    .find((line) => /Error/.test(line))
+    .find((line) => /^\s*\w*Error\b[^(]*: /.test(line))
     ?.trim()
     .slice(0, 500)
 }

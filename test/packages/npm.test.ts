@@ -13,7 +13,7 @@ describe("a plugin that is added by its npm name", function npm() {
   it("comes with its dependencies, and no script of either runs", async () => {
     const scratch = mkdtempSync(join(tmpdir(), "plugboard-npm-"))
     const mark = join(scratch, "script-ran")
-    const scripts = { preinstall: `touch ${mark}`, install: `touch ${mark}`, postinstall: `touch ${mark}`, prepare: `touch ${mark}` }
+    const scripts = { preinstall: `touch ${mark}`, install: `touch ${mark}`, postinstall: `touch ${mark}`, prepare: `touch ${mark}`, build: `touch ${mark}` }
     const json = (value: object) => JSON.stringify({ type: "module", scripts, ...value })
     const registry = await fakeRegistry([
       {

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
 import { PackageError } from "../../packages/package-error.ts"
-import { runNpm } from "../npm.ts"
 
 /** What an author's package.json says of packing. */
 export interface AuthorPackage {
@@ -42,11 +41,6 @@ export function readAuthorPackage(folder: string): AuthorPackage {
     isBuilt: found.scripts?.build !== undefined,
     entryFolder: within === "." ? "" : within,
   }
-}
-
-/** Runs the author's build script, as `npm run build` would. */
-export async function build(folder: string, { isBuilt }: AuthorPackage): Promise<void> {
-  if (isBuilt) await runNpm(["run", "build", "--silent"], folder)
 }
 
 function parse(path: string): PackageJson {

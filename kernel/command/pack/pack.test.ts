@@ -113,17 +113,23 @@ describe("packing a plugin", function pack() {
     deepEqual(JSON.parse(await read(tarball, "package.json")).dependencies, { a: "1.0.0", b: "2.0.0" })
   })
 
-  it("runs the author's own build where there is one, and takes what it writes", async () => {
-    const { tarball, contents } = await packFolder(
-      folderWith({
-        "package.json": JSON.stringify({ name: "notes", type: "module", exports: { ".": { default: "./dist/index.js" } }, scripts: { build: "node build.mjs" }, files: ["dist"] }),
-        "build.mjs": 'import { cpSync, mkdirSync } from "node:fs"\nmkdirSync("dist", { recursive: true })\ncpSync("src", "dist", { recursive: true })\n',
-        "src/manifest.js": manifest(),
-        "src/index.js": 'import { manifest } from "./manifest.js"\nexport default { manifest, activate: () => ({ routes: { list: async () => ({ notes: [] }) } }) }\n',
-        "texts/en.json": "{}",
-      }),
-    )
+  const built = {
+    "package.json": JSON.stringify({ name: "notes", type: "module", exports: { ".": { default: "./dist/index.js" } }, scripts: { build: "node build.mjs" }, files: ["dist"] }),
+    "build.mjs": 'import { cpSync } from "node:fs"\ncpSync("src", "dist", { recursive: true })\n',
+    "src/manifest.js": manifest(),
+    "src/index.js": 'import { manifest } from "./manifest.js"\nexport default { manifest, activate: () => ({ routes: { list: async () => ({ notes: [] }) } }) }\n',
+    "texts/en.json": "{}",
+  }
+
+  it("runs the author's own build when it is told to, and takes what it writes", async () => {
+    const { tarball, contents } = await packFolder(folderWith(built), { build: true })
     deepEqual([await pathsOf(tarball), contents.entry], [["dist/index.js", "dist/manifest.js", "package.json", "plugboard.json", "texts/en.json"], "dist/index.js"])
+  })
+
+  it("runs no build of somebody else's folder, and names the command that does", async () => {
+    const folder = folderWith(built)
+    await rejects(packFolder(folder), (error: PackageError) => /plugboard plugins pack FOLDER/.test(error.remedy))
+    equal(existsSync(join(folder, "dist")), false)
   })
 
   const refused: [what: string, files: Record<string, string>, reason: RegExp][] = [

@@ -12,8 +12,8 @@ export interface OpenAiDialect {
   tellsUsageUnasked?: boolean
   /** Thinking that led to calls goes back with them, in each later request, as `reasoning_content`. */
   takesThinkingBack?: boolean
-  /** Thinking is switched off by `thinking: { type: "disabled" }`, and not by an effort. */
-  thinkingSwitch?: boolean
+  /** How thinking is switched off: `thinking: { type: "disabled" }`, or an effort of `none`. Left out: models that do not think would refuse either, so neither is sent. */
+  thinkingOff?: "thinking" | "effort"
   /** Images are taken as data, not by address. */
   inlineImages?: boolean
   /** Ids of calls are exactly this many letters and digits. */

@@ -8,7 +8,7 @@ export default definePlugin(manifest, (host) => {
     keyless: false,
     embeds: false,
     environment: ["DEEPSEEK_API_KEY", "GOCLAW_DEEPSEEK_API_KEY"],
-    dialect: { takesThinkingBack: true, thinkingSwitch: true },
+    dialect: { takesThinkingBack: true, thinkingOff: "thinking" },
   })
   host.contribute(ProviderTypes, "deepseek", deepseek)
   return {}

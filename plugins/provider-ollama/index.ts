@@ -7,7 +7,7 @@ export default definePlugin(manifest, (host) => {
     defaultModel: "llama3.3",
     keyless: true,
     environment: [],
-    dialect: { basePath: "/v1", inlineImages: true },
+    dialect: { basePath: "/v1", inlineImages: true, thinkingOff: "effort" },
   })
   host.contribute(ProviderTypes, "ollama", ollama)
   return {}

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict"
-import { type Delta, failureOf, type LlmRequest, type ProviderConnection, type ProviderType } from "@plugboard/sdk"
+import { type Delta, type Effort, failureOf, type LlmRequest, type ProviderConnection, type ProviderType } from "@plugboard/sdk"
 import { providerConformance, startProviderType, type TestGateway } from "@plugboard/sdk/testing"
+import { completion, usageOf } from "../../test/upstream/bytes.ts"
 import { impatient, upstreamCases } from "../../test/upstream/cases.ts"
 import { startUpstream, type Upstream } from "../../test/upstream/openai.ts"
 import plugin from "./index.ts"
@@ -87,6 +88,21 @@ describe("provider-openai", () => {
       stream: true,
       stream_options: { include_usage: true },
     })
+  })
+
+  it("asks for an effort, and for none of a model that might not think by saying nothing", async () => {
+    const asked = async (effort?: Effort, settings = {}) => {
+      for await (const _ of type.chat({ ...connection, settings }, { ...ask("words-1"), stream: true, effort }, AbortSignal.timeout(5_000)));
+      return provider.requests.at(-1)?.body.reasoning_effort
+    }
+    deepEqual([await asked("low"), await asked("none"), await asked()], ["low", undefined, undefined])
+    deepEqual([await asked(undefined, { reasoning_defaults: { effort: "high" } }), await asked(undefined, { reasoning_defaults: { effort: "so-so" } })], ["high", undefined])
+  })
+
+  it("passes a refusal on as text", async () => {
+    provider.script((_, reply) => reply.json(200, completion("m", { content: null, refusal: "I cannot." }, "stop", usageOf(1, 1))))
+    equal(text((await take({ ...ask("any"), stream: false })).deltas), "I cannot.")
+    provider.script(undefined)
   })
 
   it("reads thinking, and usage with cached and reasoning tokens", async () => {

@@ -29,6 +29,8 @@ interface WireContent {
   /** Where the kin put their thinking: DeepSeek, xAI and others; Groq, Ollama and OpenRouter. */
   reasoning_content?: string | null
   reasoning?: string | null
+  /** Instead of an answer of the schema that was asked for. */
+  refusal?: string | null
   tool_calls?: WireToolCall[] | null
 }
 export interface WireAnswer {
@@ -58,9 +60,14 @@ export function requestBody(request: LlmRequest, { baseUrl, dialect, effort }: A
     ...(request.maxTokens && { [limitField(baseUrl)]: request.maxTokens }),
     ...(request.temperature !== undefined && { temperature: request.temperature }),
     ...(request.responseFormat && { response_format: request.responseFormat }),
-    ...(effort && (dialect.thinkingSwitch && effort === "none" ? { thinking: { type: "disabled" } } : { reasoning_effort: effort })),
+    ...effortField(effort, dialect),
     ...(request.stream && { stream: true, ...(!dialect.tellsUsageUnasked && { stream_options: { include_usage: true } }) }),
   })
+}
+
+function effortField(effort: Effort | undefined, { thinkingOff }: OpenAiDialect): object | undefined {
+  if (effort === "none" && thinkingOff !== "effort") return thinkingOff && { thinking: { type: "disabled" } }
+  return effort && { reasoning_effort: effort }
 }
 
 function wireMessage(message: ModelMessage, dialect: OpenAiDialect): object {
@@ -94,6 +101,7 @@ export function readAnswer(answer: WireAnswer, out: Delta[]): Complaint | undefi
     if (typeof said.content === "string") {
       if (said.content !== "") out.push({ type: "text", text: said.content })
     } else if (said.content) for (const part of said.content) readPart(part, out)
+    if (said.refusal) out.push({ type: "text", text: said.refusal })
     if (said.tool_calls) for (const [at, call] of said.tool_calls.entries()) out.push(toolDelta(call, at))
   }
   const usage = answer.usage ?? answer.x_groq?.usage

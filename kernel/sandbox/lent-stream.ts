@@ -9,6 +9,7 @@ export class LentStream<D> implements AsyncIterable<D[]> {
   #kept: D[][] | undefined
   #pulling: Promise<IteratorResult<D[]>> | undefined
   #wordSince = performance.now()
+  #onLeave: (() => void) | undefined
   /** What the source failed with: not the tap's to hide. */
   error: unknown
 
@@ -72,8 +73,14 @@ export class LentStream<D> implements AsyncIterable<D[]> {
     }
   }
 
+  /** Whoever sends it to the tap hears when nobody goes on with it: a tap that never reads would not. */
+  whenLeft(listener: () => void): void {
+    this.#onLeave = listener
+  }
+
   /** Nobody goes on with it. */
   leave(): void {
+    this.#onLeave?.()
     void this.#source.return?.()?.then(undefined, () => undefined)
   }
 }

@@ -57,8 +57,7 @@ describe("a hostile plugin, by its answers", () => {
     chats = keepChatting(gateway, 100)
   })
   after(async () => {
-    await chats.end()
-    await gateway.close()
+    await chats.end().finally(() => gateway.close())
     folders.remove()
   })
 
@@ -98,7 +97,7 @@ describe("a hostile plugin, by its answers", () => {
   })
 
   for (const [name, what] of [
-    ["large", "100 MB"],
+    ["large", "24 MB"],
     ["deep", "5,000 levels"],
     ["function", "a function"],
   ] as const) {
@@ -110,7 +109,7 @@ describe("a hostile plugin, by its answers", () => {
 
   it("changes no prototype", async () => {
     const { body } = await answer("prototype")
-    deepEqual(body, { fine: true === ({} as { admin?: boolean }).admin ? 0 : 1 })
+    deepEqual([body, ({} as { admin?: boolean }).admin], [{ fine: 1 }, undefined])
   })
 
   it("streams without end only for as long as somebody listens", async () => {

@@ -31,8 +31,7 @@ describe("a hostile plugin, by its host", () => {
     chats = keepChatting(gateway)
   })
   after(async () => {
-    await chats.end()
-    await gateway.close()
+    await chats.end().finally(() => gateway.close())
     redirecting.close()
   })
 

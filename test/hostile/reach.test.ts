@@ -30,8 +30,7 @@ describe("a hostile plugin, past its host", () => {
     chats = keepChatting(gateway)
   })
   after(async () => {
-    await chats.end()
-    await gateway.close()
+    await chats.end().finally(() => gateway.close())
     server.close()
     rmSync(outside, { recursive: true, force: true })
   })

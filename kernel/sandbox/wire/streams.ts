@@ -86,6 +86,11 @@ export class IncomingStream implements AsyncIterable<unknown> {
   }
 }
 
+/** A source that may end before its reader asks for anything. */
+export interface Leavable {
+  whenLeft(listener: () => void): void
+}
+
 /** The sending end: pulls its source only while the reader has granted something. */
 export class OutgoingStream {
   readonly #source: AsyncIterator<unknown>
@@ -102,6 +107,8 @@ export class OutgoingStream {
     this.#send = send
     this.#ended = ended
     this.#abort = abort
+    const { whenLeft } = source as Partial<Leavable>
+    whenLeft?.call(source, () => this.cancel())
   }
 
   grant(count: number): void {

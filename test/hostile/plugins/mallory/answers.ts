@@ -11,7 +11,7 @@ export const answers: Record<string, () => unknown> = {
   odd: () => reply.json({}, { status: 101 }),
   path: () => reply.bytes({ path: "/etc/passwd" }, { contentType: "text/plain" }),
   page: () => reply.bytes(new TextEncoder().encode("<script>alert(1)</script>"), { contentType: "text/html" }),
-  large: () => ({ text: "x".repeat(100 << 20) }),
+  large: () => ({ text: "x".repeat(24 << 20) }),
   deep: () => JSON.parse(`${"[".repeat(5_000)}${"]".repeat(5_000)}`) as unknown,
   prototype: () => JSON.parse('{ "__proto__": { "admin": true }, "fine": 1 }') as unknown,
   function: () => ({ run: () => 1 }),

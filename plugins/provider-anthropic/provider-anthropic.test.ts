@@ -11,7 +11,8 @@ const given = { plugin, folder: import.meta.dirname }
 const config = { plugins: { "provider-anthropic": impatient } }
 const datetime = { name: "datetime", description: "The time of day.", parameters: { type: "object", properties: { tz: { type: "string" } } } }
 
-providerConformance({ ...upstreamCases(startAnthropic), plugin: given, type: "anthropic_native", config })
+// Also in a process of its own: what the SDK has for provider types must work there too.
+providerConformance({ ...upstreamCases(startAnthropic), plugin: given, type: "anthropic_native", config, sandboxed: true })
 
 describe("provider-anthropic", () => {
   let gateway: TestGateway

@@ -29,7 +29,7 @@ export function keepChatting(gateway: TestGateway, pauseMs = 50): Chats {
     async end() {
       over = true
       await going
-      deepEqual(failed, [])
+      deepEqual(failed.slice(0, 3), [])
       ok(took.length > 0)
     },
   }

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { type Caller, Gateway, Keys, type PluginState, Plugins, row, sql, Tenants } from "@plugboard/sdk"
+import { Audit, type Caller, Gateway, Keys, type PluginState, Plugins, row, sql, Tenants } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { createAuth } from "./auth/create.ts"
 import type { GatewayConfig } from "./config.ts"
@@ -24,6 +24,7 @@ import { PluginManager } from "./plugins/manager.ts"
 import { Points } from "./plugins/points.ts"
 import { type Crossing, Services, sameProcess } from "./plugins/services.ts"
 import { loadTexts } from "./plugins/texts.ts"
+import { createAuditService } from "./records/activity.ts"
 import { createKeysService } from "./records/keys.ts"
 import { createTenantsService } from "./records/tenants.ts"
 import type { RegistrySource } from "./registry.ts"
@@ -88,7 +89,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     const manager: PluginManager = new PluginManager({
       drainMs: config.drainSeconds * 1_000,
       kernelTexts: loadTexts(import.meta.dirname),
-      kernelServices: [Keys, Tenants, Gateway, Plugins],
+      kernelServices: [Audit, Keys, Tenants, Gateway, Plugins],
       cross: options.cross ?? sameProcess,
       migrate: async (candidate) => {
         const { manifest, migrations, origin } = candidate
@@ -139,6 +140,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       version,
     })
     const rpc = createRpc({ config, log, auth, registry: manager, bus, authorized: (...args) => authorized("rpc", ...args), stopping: stopping.signal, version })
+    services.offer(kernelOwner, Audit, createAuditService({ db }))
     services.offer(kernelOwner, Keys, createKeysService({ db }))
     services.offer(kernelOwner, Tenants, createTenantsService({ db }))
     services.offer(kernelOwner, Gateway, {

@@ -13,6 +13,8 @@ export interface CarriedJob {
 
 const Nothing = row(Type.Object({}))
 const secretName = /key|token|secret|password|dsn|credential|authorization|cookie/i
+/** Keys that open nothing: they name an agent or a session. */
+const plainKey = /^(agent|session)_?key$/i
 
 /** What a transaction takes along: audit entries, events and jobs. Written with its last statements, so that they stand or fall with it. */
 export class Carried {
@@ -57,5 +59,7 @@ function auditQuery(entries: readonly object[]) {
 function maskSecrets(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(maskSecrets)
   if (typeof value !== "object" || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, secretName.test(name) && typeof inner === "string" ? "***" : maskSecrets(inner)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, secretName.test(name) && !plainKey.test(name) && typeof inner === "string" ? "***" : maskSecrets(inner)]),
+  )
 }

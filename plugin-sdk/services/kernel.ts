@@ -76,3 +76,34 @@ export interface GatewayService {
   connections(caller: Caller): Promise<ConnectionInfo[]>
 }
 export const Gateway = service<GatewayService>("kernel.gateway", "1.0.0")
+
+/** One change, as it stands in the audit log. */
+export interface ActivityEntry {
+  id: string
+  /** `user`, or `system` for what the gateway did by itself. */
+  actor_type: string
+  actor_id: string
+  /** Such as `agent.updated`. */
+  action: string
+  entity_type?: string
+  entity_id?: string
+  /** What changed, without secrets. */
+  details: unknown
+  /** Without a port. */
+  ip_address?: string
+  created_at: string
+}
+/** Each compares exactly; what is left out does not narrow. */
+export interface ActivityFilter {
+  actor_type?: string
+  actor_id?: string
+  action?: string
+  entity_type?: string
+  entity_id?: string
+}
+export interface AuditService {
+  /** The latest first. Below admin only what the caller did. */
+  list(caller: Caller, filter: ActivityFilter, limit: number, offset: number): Promise<{ entries: ActivityEntry[]; total: number }>
+}
+/** Reads the audit log. Plugins write to it with `tx.audit`. */
+export const Audit = service<AuditService>("kernel.audit", "1.0.0")

@@ -18,10 +18,11 @@ export function openApi(registry: Registry, version: string): Json {
     paths: pathsOf(registry.routes),
     components: {
       securitySchemes: { bearerAuth: { type: "http", scheme: "bearer", description: "Gateway token or API key." } },
-      schemas: { Error: commonError, OpenAIError: openAiError },
+      schemas: { Error: commonError, OpenAIError: openAiError, AnthropicError: anthropicError },
       responses: Object.fromEntries([
         ...Object.keys(failures).map((status) => [status, failureOf(status, "Error")]),
         ...Object.keys(failures).map((status) => [`OpenAI${status}`, failureOf(status, "OpenAIError")]),
+        ...Object.keys(failures).map((status) => [`Anthropic${status}`, failureOf(status, "AnthropicError")]),
       ]),
     },
   }
@@ -53,6 +54,16 @@ const openAiError = {
     },
   },
 }
+
+const anthropicError = {
+  type: "object",
+  required: ["type", "error"],
+  properties: {
+    type: { type: "string", enum: ["error"] },
+    error: { type: "object", required: ["type", "message"], properties: { type: { type: "string" }, message: { type: "string" } } },
+  },
+}
+const shapes = { openai: "OpenAI", anthropic: "Anthropic" } as const
 
 /** Every status that a failure can have, with what brings it about. */
 const failures: Readonly<Record<string, string>> = {
@@ -155,7 +166,7 @@ function responsesOf(decl: RouteDecl): Json {
     ...Object.fromEntries(
       statusesOf(decl, bytes).map((status) => [
         status,
-        { $ref: `#/components/responses/${decl.errors === "openai" && status !== "401" && status !== "403" ? "OpenAI" : ""}${status}` },
+        { $ref: `#/components/responses/${decl.errors && status !== "401" && status !== "403" ? shapes[decl.errors] : ""}${status}` },
       ]),
     ),
   }

@@ -36,8 +36,8 @@ export type RouteDecl = Access & {
   /** Status of a success; 200 when left out. */
   status?: number
   limits?: Limits
-  /** `"openai"`: failures of the handler have the error object of OpenAI's API. */
-  errors?: "openai"
+  /** Failures of the handler have the error object of that API. */
+  errors?: "openai" | "anthropic"
   /** `"payload"`: the reply's first array is repeated under `payload`, for the list reader of today's CLI. */
   alsoAs?: "payload"
 }

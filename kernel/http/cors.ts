@@ -18,6 +18,6 @@ export function isPreflight(request: IncomingMessage): boolean {
 const preflight = {
   "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
   "access-control-allow-headers":
-    "Authorization, Content-Type, Accept-Language, Idempotency-Key, Last-Event-ID, X-GoClaw-User-Id, X-GoClaw-Agent-Id, X-GoClaw-Agent, X-GoClaw-Tenant-Id, X-GoClaw-Sender-Id",
+    "Authorization, X-Api-Key, Anthropic-Version, Anthropic-Beta, Content-Type, Accept-Language, Idempotency-Key, Last-Event-ID, X-GoClaw-User-Id, X-GoClaw-Agent-Id, X-GoClaw-Agent, X-GoClaw-Tenant-Id, X-GoClaw-Sender-Id",
   "access-control-max-age": "600",
 }

@@ -70,6 +70,19 @@ describe("who is asking", () => {
     )
   })
 
+  it("takes x-api-key for the same token, where there is no bearer token", async () => {
+    for (const [headers, token] of [
+      [{ "x-api-key": "viewer" }, "viewer"],
+      [{ "x-api-key": " " }, undefined],
+      [{ "x-api-key": "operator", authorization: "Bearer viewer" }, "viewer"],
+      [{ "x-api-key": "operator", authorization: "Basic viewer" }, undefined],
+    ] as [Record<string, string>, string | undefined][]) {
+      const response = await fetch(`${room.url}/v1/mine`, { headers })
+      const { headers: seen } = (await response.json()) as { headers?: Record<string, string> }
+      deepEqual([room.shown.at(-1)?.token, response.status, seen?.["x-api-key"]], [token, token ? 200 : 401, undefined])
+    }
+  })
+
   it("answers 401 in the caller's language, with WWW-Authenticate", async () => {
     const texts = new Set<string>()
     for (const language of ["en", "vi", "zh"]) {

@@ -5,9 +5,16 @@ import { masterTenantId, masterTenantSlug } from "../tenancy.ts"
 
 /** Everything that a client shows of itself. Source: wire contract, http-core 1.1. */
 export function credentialsOf(request: IncomingMessage, locale: Locale): Credentials {
-  const { authorization, "x-goclaw-user-id": user, "x-goclaw-tenant-id": tenant, "x-goclaw-sender-id": sender } = request.headers as Record<string, string | undefined>
+  const {
+    authorization,
+    "x-api-key": apiKey,
+    "x-goclaw-user-id": user,
+    "x-goclaw-tenant-id": tenant,
+    "x-goclaw-sender-id": sender,
+  } = request.headers as Record<string, string | undefined>
   return {
-    token: authorization === undefined ? undefined : tokenOf(authorization),
+    // Anthropic's clients send the second, some beside a bearer token, which counts then.
+    token: authorization === undefined ? apiKey?.trim() || undefined : tokenOf(authorization),
     userId: user ? decodeHeader(user) : undefined,
     tenantRefs: tenant ? [decodeHeader(tenant)] : [],
     senderId: sender ? decodeHeader(sender) : undefined,

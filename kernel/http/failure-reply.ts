@@ -24,14 +24,15 @@ export function failureReply(error: unknown, listener: Listener): { status: numb
   return {
     status,
     headers,
-    body: isOpenAi(listener.decl, told) ? { error: openAiError(told) } : { error: told.message, code: told.code, ...(failure.details && { details: failure.details }) },
+    body: isCommon(listener.decl, told) ? { error: told.message, code: told.code, ...(failure.details && { details: failure.details }) } : foreignBody(listener.decl, told),
   }
 }
 
 /** A failure in mid-stream, as its last frame. */
 export function failureFrame(error: unknown, listener: Listener): { event?: string; data: object } {
   const told = toldTo(listener, error)
-  return listener.decl?.errors === "openai" ? { data: { error: openAiError(told) } } : { event: "error", data: { error: told.message, code: told.code } }
+  if (listener.decl?.errors === "openai") return { data: foreignBody(listener.decl, told) }
+  return { event: "error", data: listener.decl?.errors ? foreignBody(listener.decl, told) : { error: told.message, code: told.code } }
 }
 
 /** One that nobody declared is logged under the request's id, and only the id is told. */
@@ -43,9 +44,25 @@ function toldTo({ id, locale, texts, log }: Listener, error: unknown): ToldFailu
   return tell(known, locale, texts) ?? { status: 500, code: "INTERNAL", message: id, failure: known.failure }
 }
 
-/** 401 and 403 of the auth layer keep the common form on the OpenAI routes too. Source: wire contract, http-core 3. */
-function isOpenAi(decl: RouteDecl | undefined, { status, failure }: ToldFailure): boolean {
-  return decl?.errors === "openai" && !((status === 401 || status === 403) && failure.name.startsWith("kernel."))
+/** 401 and 403 of the auth layer keep the common form on routes with another one too. Source: wire contract, http-core 3. */
+function isCommon(decl: RouteDecl | undefined, { status, failure }: ToldFailure): boolean {
+  return decl?.errors === undefined || ((status === 401 || status === 403) && failure.name.startsWith("kernel."))
+}
+
+function foreignBody(decl: RouteDecl | undefined, told: ToldFailure): object {
+  return decl?.errors === "anthropic" ? { type: "error", error: { type: anthropicType(told.status), message: told.message } } : { error: openAiError(told) }
+}
+
+/** Source: Anthropic's public API reference, "Errors". */
+function anthropicType(status: number): string {
+  const types: Readonly<Record<number, string>> = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+  }
+  return types[status] ?? (status === 503 ? "overloaded_error" : status === 504 ? "timeout_error" : status >= 500 ? "api_error" : "invalid_request_error")
 }
 
 /** The error object of OpenAI's API. */

@@ -62,7 +62,14 @@ export class HandlerRequest implements RouteRequest<RouteDecl> {
 
   get headers(): Headers {
     if (!this.#headers) {
-      const { authorization, cookie, "proxy-authorization": proxy, "x-goclaw-sender-id": sender, ...rest } = this.#ctx.req.headers as Record<string, string | undefined>
+      const {
+        authorization,
+        "x-api-key": apiKey,
+        cookie,
+        "proxy-authorization": proxy,
+        "x-goclaw-sender-id": sender,
+        ...rest
+      } = this.#ctx.req.headers as Record<string, string | undefined>
       this.#headers = rest
     }
     return this.#headers

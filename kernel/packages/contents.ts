@@ -43,7 +43,7 @@ const Route = Type.Object(
     reply: Type.Union([Schema, Type.Array(Schema, { maxItems: 20 })]),
     status: Type.Optional(Type.Integer({ minimum: 200, maximum: 299 })),
     limits: Type.Optional(Limits),
-    errors: Type.Optional(Type.Literal("openai")),
+    errors: Type.Optional(Type.Enum(["openai", "anthropic"])),
     alsoAs: Type.Optional(Type.Literal("payload")),
   },
   Strict,

@@ -20,7 +20,7 @@ export interface PassedHead {
 
 /**
  * Calls of a tenant's providers without an agent and without a session, for those who bring their own conversation. Each is recorded with its usage, on every way out, and passes
- * the hooks `llm.request`, `llm.stream`, `llm.response` and `run.finished`. Nothing is tried again: the client sees what the provider says, with a status of its class.
+ * the hooks `llm.request`, `llm.stream`, `llm.response` and `run.finished`. A client sees what the provider says, with a status of its class.
  */
 export interface PassthroughService {
   /** Null for a text that names no provider of the tenant, which then means an agent. Rejects when the provider is disabled. */

@@ -26,8 +26,11 @@ export function requestBody(request: LlmRequest, connection: ProviderConnection)
     messages: messagesOf(request.messages),
     ...(system.length > 0 && { system }),
     ...(request.tools?.length && { tools: toolsOf(request.tools) }),
-    // Refused together with thinking.
+    ...(request.tools?.length && request.toolChoice && { tool_choice: choiceOf(request.toolChoice) }),
+    ...(request.stop?.length && { stop_sequences: [...request.stop] }),
+    // Refused together with thinking, and beside each other.
     ...(request.temperature !== undefined && !thinks && { temperature: Math.min(request.temperature, 1) }),
+    ...(request.topP !== undefined && request.temperature === undefined && !thinks && { top_p: request.topP }),
     ...(thinking && { thinking }),
     ...(Object.keys(output).length > 0 && { output_config: output }),
     ...(request.stream && { stream: true }),
@@ -35,9 +38,16 @@ export function requestBody(request: LlmRequest, connection: ProviderConnection)
 }
 
 /** A turn that was begun without thinking, as by another provider, goes on without: the API wants it signed from the first call on. */
-function mayThink({ messages }: LlmRequest): boolean {
+function mayThink({ messages, toolChoice }: LlmRequest): boolean {
+  // Nor can a call be forced on a model that thinks.
+  if (toolChoice === "required" || typeof toolChoice === "object") return false
   const lastCall = messages.findLast(({ role }) => role !== "tool")
   return messages.at(-1)?.role !== "tool" || lastCall === undefined || keptIn(lastCall).length > 0
+}
+
+function choiceOf(choice: NonNullable<LlmRequest["toolChoice"]>): MessageCreateParams["tool_choice"] {
+  if (typeof choice === "object") return { type: "tool", name: choice.name }
+  return { type: choice === "required" ? "any" : choice }
 }
 
 /** The schema of a structured answer; plain JSON is asked for in words, for there is no switch for it. */

@@ -1,4 +1,4 @@
-import type { Content, GenerationConfig, Part, Tool } from "@google/genai/web"
+import type { Content, FunctionCallingConfig, GenerationConfig, Part, Tool } from "@google/genai/web"
 import { effortOf, inlineImageOf, type LlmRequest, type ModelMessage, type ProviderConnection } from "@plugboard/sdk"
 import { keptIn, thinkingOf, versionOf } from "./thinking.ts"
 
@@ -8,6 +8,7 @@ export interface RequestBody {
   contents: Content[]
   systemInstruction?: { parts: Part[] }
   tools?: Tool[]
+  toolConfig?: { functionCallingConfig: FunctionCallingConfig }
   generationConfig?: GenerationConfig
 }
 
@@ -20,8 +21,15 @@ export function requestBody(request: LlmRequest, connection: ProviderConnection)
     ...(request.tools?.length && {
       tools: [{ functionDeclarations: request.tools.map(({ name, description, parameters }) => ({ name, description, parametersJsonSchema: parameters })) }],
     }),
+    ...(request.tools?.length && request.toolChoice && { toolConfig: { functionCallingConfig: callingOf(request.toolChoice) } }),
     ...(Object.keys(config).length > 0 && { generationConfig: config }),
   }
+}
+
+function callingOf(choice: NonNullable<LlmRequest["toolChoice"]>): FunctionCallingConfig {
+  const mode = (name: "AUTO" | "ANY" | "NONE") => name as FunctionCallingConfig["mode"]
+  if (typeof choice === "object") return { mode: mode("ANY"), allowedFunctionNames: [choice.name] }
+  return { mode: mode(choice === "required" ? "ANY" : choice === "none" ? "NONE" : "AUTO") }
 }
 
 function configOf(request: LlmRequest, connection: ProviderConnection): GenerationConfig {
@@ -30,6 +38,8 @@ function configOf(request: LlmRequest, connection: ProviderConnection): Generati
   return {
     ...(request.maxTokens && { maxOutputTokens: request.maxTokens }),
     ...(request.temperature !== undefined && { temperature: request.temperature }),
+    ...(request.topP !== undefined && { topP: request.topP }),
+    ...(request.stop?.length && { stopSequences: [...request.stop] }),
     ...((type === "json_object" || type === "json_schema") && { responseMimeType: "application/json" }),
     ...(given?.schema !== undefined && { responseJsonSchema: given.schema }),
     ...(thinkingConfig && { thinkingConfig }),

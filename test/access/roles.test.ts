@@ -42,6 +42,7 @@ describe("access", function access() {
       { authorization: "Bearer wrong" },
       { authorization: `Basic ${gateway.token}` },
       { authorization: `Bearer ${gateway.token}x` },
+      { "x-api-key": "wrong" },
       { "x-goclaw-sender-id": "wrong" },
       { "x-goclaw-user-id": "system", "x-goclaw-tenant-id": "master" },
     ]

@@ -87,7 +87,12 @@ async function activate({ manifest, folder, entry, grants, eager }: SandboxedPlu
     ready: () => instance.tell("services", [services()]),
   })
   undo.push(rooms.onChange(() => instance.tell("services", [services()])))
-  if (eager || needsProcess(manifest)) {
+  const stop = async () => {
+    for (const end of undo) end()
+    await instance.stop()
+    await (await db?.catch(() => undefined))?.close()
+  }
+  async function comeUp(): Promise<void> {
     const { offers, contributions, events } = await instance.start()
     for (const { service, version, facade } of offers) host.offer({ service, version }, proxyOf(instance, `service ${service}`, facade))
     for (const { point, version, key, facade } of contributions) {
@@ -101,15 +106,18 @@ async function activate({ manifest, folder, entry, grants, eager }: SandboxedPlu
       })
     }
   }
+  try {
+    if (eager || needsProcess(manifest)) await comeUp()
+  } catch (error) {
+    // Nobody will stop what has not been activated.
+    await stop()
+    throw error
+  }
   const parts = partsOf(manifest, instance, calls, host.log)
   return {
     ...parts,
     condition: () => instance.condition(),
-    async stop() {
-      for (const end of undo) end()
-      await instance.stop()
-      await (await db?.catch(() => undefined))?.close()
-    },
+    stop,
   }
 }
 

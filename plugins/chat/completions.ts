@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, Passthrough, reply, type SseFrame } from "@plugboard/sdk"
+import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, Passthrough, passedThrough, reply, type SseFrame } from "@plugboard/sdk"
 import type { Static } from "typebox"
 import { type ChatRequest, wireUsage } from "./completion-wire.ts"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
 import type { Outcomes } from "./outcome.ts"
-import { passedThrough } from "./passed-through.ts"
 import type { Request, Run } from "./run.ts"
 
 type Body = Static<typeof ChatRequest>

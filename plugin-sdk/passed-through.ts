@@ -1,4 +1,5 @@
-import { type PassedPart, reply } from "@plugboard/sdk"
+import { reply } from "./replies.ts"
+import type { PassedPart } from "./services/passthrough.ts"
 
 /** What a provider says, as the answer of a route: its head decides what kind of answer, and its bytes go out as they come. */
 export async function passedThrough(parts: AsyncIterable<PassedPart>) {

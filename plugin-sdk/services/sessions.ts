@@ -108,6 +108,8 @@ export interface SessionsService {
   /** Adds an assistant message without a run. Null when there is no such session. */
   append(caller: Caller, sessionKey: string, content: string): Promise<string | null>
   answer(caller: Caller, runId: string): Promise<RunAnswer | null>
+  /** Forgets the session's messages; one that is not there is left so. Rejects with `sessions.busy` while a run holds it, with `sessions.foreign` for another user's. */
+  clear(caller: Caller, sessionKey: string): Promise<void>
   /** Sessions that the caller sees. */
   count(caller: Caller): Promise<number>
 }

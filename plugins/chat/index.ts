@@ -1,26 +1,34 @@
 import { definePlugin, Runs, row, sql, Tools } from "@plugboard/sdk"
 import { Type } from "typebox"
+import { createAskedRuns } from "./asked-runs.ts"
 import { createCompletions } from "./completions.ts"
 import { createControl } from "./control.ts"
 import { datetime } from "./datetime.ts"
 import { createEngine } from "./engine.ts"
+import { createIdleWait } from "./idle-wait.ts"
 import { manifest } from "./manifest.ts"
 import { modelList } from "./model-list.ts"
 import { createOutcomes } from "./outcome.ts"
 import { createSend } from "./send.ts"
+import { createWake } from "./wake.ts"
 
 export default definePlugin(manifest, (host) => {
   const outcomes = createOutcomes(host)
   const engine = createEngine(host, outcomes)
   const control = createControl(host, engine)
   host.contribute(Tools, datetime.name, datetime)
-  host.offer(Runs, { running: async (caller) => engine.running(caller) })
+  const runs = createAskedRuns(host, engine)
+  const wake = createWake(host, runs, outcomes)
+  const waitUntilIdle = createIdleWait(host, engine)
+  host.offer(Runs, runs)
   return {
     routes: {
       completions: createCompletions(host, engine, outcomes),
+      wake: ({ params, body, caller, headers, signal }) => wake(params.id, body, caller, headers["idempotency-key"], signal),
       models: async ({ caller }) => ({ object: "list" as const, data: await modelList(host, caller) }),
     },
     rpc: {
+      "agent.wait": ({ agentId, sessionKey, timeout }, { caller, closed }) => waitUntilIdle(caller, agentId, sessionKey, (timeout ?? 60) * 1_000, closed),
       "chat.send": createSend(host, engine, outcomes),
       "chat.history": ({ sessionKey }, { caller }) => control.history(caller, sessionKey),
       "chat.abort": (named, { caller }) => control.abort(caller, named),

@@ -67,8 +67,40 @@ export const manifest = defineManifest({
       }),
       errors: "openai",
     },
+    wake: {
+      method: "POST",
+      path: "/v1/agents/:id/wake",
+      role: "operator",
+      summary: "Give an agent one turn from outside",
+      tags: ["Agents"],
+      params: Type.Object({ id: AgentRef }),
+      body: Type.Object({
+        message: Type.Optional(Type.String({ maxLength: 500_000, description: "Without one the agent is woken aside, and the answer comes at once." })),
+        session_key: Type.Optional(Key),
+        user_id: Type.Optional(Type.String({ maxLength: 255, description: "Run as this user: for admins, and for keys without an owner." })),
+        metadata: Type.Optional(Unknowns),
+      }),
+      reply: Type.Object({
+        content: Type.String(),
+        run_id: Type.String(),
+        usage: Type.Optional(Unknowns),
+        ok: Type.Optional(Type.Literal(true)),
+        status: Type.Optional(Type.Literal("started")),
+      }),
+      limits: { rate: true },
+    },
   },
   rpc: {
+    "agent.wait": {
+      role: "viewer",
+      summary: "Wait until an agent, or one session, has no run under way",
+      params: Type.Object({
+        agentId: Type.Optional(AgentRef),
+        sessionKey: Type.Optional(Key),
+        timeout: Type.Optional(Type.Number({ minimum: 0, maximum: 600, description: "Seconds; 60 when left out." })),
+      }),
+      result: Type.Object({ id: Type.String(), status: Type.Enum(["idle", "running"]) }),
+    },
     "chat.send": {
       role: "operator",
       summary: "Say something to an agent; answers when its run has ended",

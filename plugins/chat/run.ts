@@ -16,6 +16,8 @@ export interface Request {
   stream: boolean
   /** System texts of the caller, added to the agent's prompt. */
   instructions: readonly string[]
+  /** The model sees none of the session's earlier messages. */
+  fresh?: boolean
   model?: string
   maxTokens?: number
   temperature?: number
@@ -75,7 +77,7 @@ export class Run {
   /** Takes its place in the session, behind the user's message. */
   seat(ordinal: number, history: readonly StoredMessage[], maxChars: number): void {
     this.#ordinal = ordinal
-    this.conversation.push(...recent(history, maxChars).map(modelMessage))
+    if (!this.request.fresh) this.conversation.push(...recent(history, maxChars).map(modelMessage))
     const { message, parts } = this.request.turn
     this.conversation.push({ role: "user", content: parts ?? message })
   }

@@ -105,7 +105,7 @@ export function createSend(host: Host<typeof manifest>, engine: Engine, outcomes
 }
 
 /** Source: wire contract, websocket 4.2. The cache counters have other names here than in the event. */
-function usageOf(usage: Usage) {
+export function usageOf(usage: Usage) {
   return {
     prompt_tokens: usage.promptTokens,
     completion_tokens: usage.completionTokens,

@@ -28,6 +28,11 @@ export function createChanges(host: Host<typeof manifest>) {
   const demand = (caller: Caller, key: string, found: boolean) => {
     if (!found && !seesAll(caller)) throw host.fail("unknown_session", { key: key.slice(0, 100) })
   }
+  const clear = (caller: Caller, key: string) =>
+    changing(caller, key, "session.reset", async (tx, session) => {
+      await idle(tx, session)
+      await clearSession(tx, session.id)
+    })
   return {
     async patch(caller: Caller, key: string, { label, model, metadata }: Change): Promise<void> {
       if (label === undefined && model === undefined && metadata === undefined) throw host.fail("nothing_to_change", {})
@@ -36,11 +41,10 @@ export function createChanges(host: Host<typeof manifest>) {
       if (!found) throw host.fail("unknown_session", { key: key.slice(0, 100) })
     },
     async reset(caller: Caller, key: string): Promise<void> {
-      const found = await changing(caller, key, "session.reset", async (tx, session) => {
-        await idle(tx, session)
-        await clearSession(tx, session.id)
-      })
-      demand(caller, key, found)
+      demand(caller, key, await clear(caller, key))
+    },
+    async clear(caller: Caller, key: string): Promise<void> {
+      await clear(caller, key)
     },
     async remove(caller: Caller, key: string): Promise<void> {
       const found = await changing(caller, key, "session.deleted", async (tx, session) => {

@@ -9,7 +9,7 @@ import { createTurns } from "./turns.ts"
 export default definePlugin(manifest, (host) => {
   const changes = createChanges(host)
   const leases = createLeases(host)
-  host.offer(Sessions, { ...createTurns(host), ...createReads(host) })
+  host.offer(Sessions, { ...createTurns(host), ...createReads(host), clear: changes.clear })
 
   async function list(caller: Caller, filter: Filter, page: { limit: number; offset: number }) {
     const db = host.db.for(caller)

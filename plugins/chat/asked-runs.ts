@@ -1,0 +1,42 @@
+import { randomUUID } from "node:crypto"
+import { setTimeout as sleep } from "node:timers/promises"
+import { type Caller, type Host, type RunsService, Sessions } from "@plugboard/sdk"
+import type { Engine } from "./engine.ts"
+import type { manifest } from "./manifest.ts"
+import { meantAgent } from "./send.ts"
+
+/** How often a run on another node is looked at, in ms. */
+const lookMs = 500
+
+/** Runs that other plugins start and wait for. */
+export function createAskedRuns(host: Host<typeof manifest>, engine: Engine): RunsService {
+  const sessions = host.use(Sessions)
+  return {
+    running: async (caller) => engine.running(caller),
+    async start(caller: Caller, { agent: ref, fresh, ...turn }) {
+      const agent = await meantAgent(host, caller, ref, undefined)
+      const runId = randomUUID()
+      const started = await engine.start(caller, {
+        runId,
+        agent,
+        stream: true,
+        instructions: [],
+        ...(fresh && { fresh }),
+        turn: { ...turn, agentKey: agent.key, whenBusy: "queue" },
+      })
+      if (started.outcome === "run") return { runId: started.run.id }
+      return { runId: started.outcome === "answered" ? started.answer.runId : started.runId }
+    },
+    async ended(caller, runId, signal) {
+      const left = new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })))
+      // What it waited for is stored by then, save in an outage; whoever owns the run then ends it when its lease has run out.
+      await Promise.race([engine.get(runId)?.done, left])
+      for (;;) {
+        signal.throwIfAborted()
+        const answer = await sessions.answer(caller, runId)
+        if (answer?.status !== "running" && answer?.status !== "queued") return answer
+        await sleep(lookMs, undefined, { signal })
+      }
+    },
+  }
+}

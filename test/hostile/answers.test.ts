@@ -14,15 +14,16 @@ function tapping(id: string, failure: "open" | "closed"): string {
     id,
     { hooks: { "prompt.assembling": tap("recall"), "llm.request": tap("shape"), "llm.stream": tap("shape"), "llm.response": tap("shape") } },
     `() => {
-      let said = ""
-      const is = (word) => said.includes("${id} " + word)
+      const said = new Map()
+      const asked = ({ caller }) => (word) => said.get(caller.userId)?.includes("${id} " + word)
       async function* swallow(source) { for await (const _ of source); }
       async function* garbage(source) { for await (const _ of source) yield [{ type: "text", text: null }] }
       async function* breaks(source) { for await (const batch of source) { yield batch; throw new Error("enough") } }
       async function* never() { await new Promise(() => undefined) }
       return { hooks: {
-        "prompt.assembling": (prompt) => {
-          said = prompt.message
+        "prompt.assembling": (prompt, context) => {
+          said.set(context.caller.userId, prompt.message)
+          const is = asked(context)
           if (is("null")) return { ...prompt, sections: null }
           if (is("zero")) return null
           if (is("seven")) return 7
@@ -30,9 +31,10 @@ function tapping(id: string, failure: "open" | "closed"): string {
           if (is("login")) throw Object.assign(new Error("out"), { failure: { name: "kernel.unauthenticated", kind: "UNAUTHENTICATED", params: {} } })
           return prompt
         },
-        "llm.request": (call) => (is("no-messages") ? { ...call, request: { ...call.request, messages: "none" } } : call),
-        "llm.response": (answer) => (is("no-message") ? { ...answer, message: undefined } : answer),
-        "llm.stream": (source) => {
+        "llm.request": (call, context) => (asked(context)("no-messages") ? { ...call, request: { ...call.request, messages: "none" } } : call),
+        "llm.response": (answer, context) => (asked(context)("no-message") ? { ...answer, message: undefined } : answer),
+        "llm.stream": (source, context) => {
+          const is = asked(context)
           if (is("swallow")) return swallow(source)
           if (is("garbage")) return garbage(source)
           if (is("breaks")) return breaks(source)

@@ -34,10 +34,13 @@ export interface Asked {
   asked?: { key: PickedKey; circuit: string; isProbe: boolean }
 }
 
-/** An answer that has begun; `close` when it is over. */
+/** An answer that has begun. */
 export interface Opened<T> {
   answer: T
+  /** It is over. */
   close(): void
+  /** Nobody wants it: ends the upstream call. */
+  drop(): void
 }
 
 /** One attempt at one provider. Rejects with why it was not made, or not answered. */
@@ -60,7 +63,7 @@ export function createAttempt(host: Host<typeof manifest>, connections: Connecti
       throw signal.reason
     }
     const circuit = `${row.id} ${row.updated_at} ${model}`
-    const waitMs = breakers.enter(circuit)
+    const waitMs = breakers.enter(circuit, routing)
     if (waitMs > 0) {
       places.leave()
       throw host.fail("circuit_open", { provider: row.name, model }, { retryAfterMs: waitMs })
@@ -70,13 +73,15 @@ export function createAttempt(host: Host<typeof manifest>, connections: Connecti
     const late = () => host.fail("provider_timeout", { provider: row.name, reason: `no token within ${routing.firstTokenMs} ms` })
     try {
       const answer = await opening.within(asking.streams ? routing.firstTokenMs : 0, late, (ending) => asking.open(type, connectionTo(row, type, key.apiKey), model, ending))
-      return {
-        answer,
-        close() {
-          opening.close()
-          places.leave()
-        },
+      const close = () => {
+        opening.close()
+        places.leave()
       }
+      const drop = () => {
+        opening.abort()
+        close()
+      }
+      return { answer, close, drop }
     } catch (error) {
       places.leave()
       throw error

@@ -5,8 +5,8 @@ interface Circuit {
   /** Calls that failed in a row. */
   failed: number
   openUntil: number
-  /** One call tries whether it answers again. */
-  probing: boolean
+  /** Until then one call tries whether it answers again. */
+  probingUntil: number
 }
 
 /**
@@ -16,20 +16,20 @@ interface Circuit {
 export class Breakers {
   readonly #circuits = new LRUCache<string, Circuit>({ max: 10_000 })
 
-  /** Ms until it may be tried again; 0: ask it now. When the time is over, the first who is told so probes it; it must say how that went. */
-  enter(key: string): number {
+  /** Ms until it may be tried again; 0: ask it now. When the time is over, the first who is told so probes it, and the others wait for as long again at most. */
+  enter(key: string, { breakMs }: Routing): number {
     const circuit = this.#circuits.size === 0 ? undefined : this.#circuits.get(key)
     if (!circuit || circuit.openUntil === 0) return 0
-    const leftMs = circuit.openUntil - performance.now()
+    const now = performance.now()
+    const leftMs = Math.max(circuit.openUntil, circuit.probingUntil) - now
     if (leftMs > 0) return leftMs
-    if (circuit.probing) return 1_000
-    circuit.probing = true
+    circuit.probingUntil = now + breakMs
     return 0
   }
 
   /** True while one call tries whether it answers: that one is not repeated. */
   isProbing(key: string): boolean {
-    return this.#circuits.size > 0 && this.#circuits.get(key)?.probing === true
+    return this.#circuits.size > 0 && (this.#circuits.get(key)?.probingUntil ?? 0) > performance.now()
   }
 
   answered(key: string): void {
@@ -38,11 +38,11 @@ export class Breakers {
 
   /** Answers true when this call has opened the circuit. */
   failed(key: string, { breakAfter, breakMs }: Routing): boolean {
-    const circuit = this.#circuits.get(key) ?? { failed: 0, openUntil: 0, probing: false }
+    const circuit = this.#circuits.get(key) ?? { failed: 0, openUntil: 0, probingUntil: 0 }
     circuit.failed += 1
-    const opens = circuit.probing || (circuit.failed >= breakAfter && circuit.openUntil === 0)
+    const opens = circuit.probingUntil > 0 || (circuit.failed >= breakAfter && circuit.openUntil === 0)
     if (opens) circuit.openUntil = performance.now() + breakMs
-    circuit.probing = false
+    circuit.probingUntil = 0
     this.#circuits.set(key, circuit)
     return opens
   }
@@ -50,6 +50,6 @@ export class Breakers {
   /** The call ended in a way that says nothing about the model: its client left, or the key was refused. */
   undecided(key: string): void {
     const circuit = this.#circuits.size === 0 ? undefined : this.#circuits.get(key)
-    if (circuit) circuit.probing = false
+    if (circuit) circuit.probingUntil = 0
   }
 }

@@ -33,6 +33,11 @@ export class Opening {
     this.#caller.removeEventListener("abort", this.#leave)
   }
 
+  /** Ends the upstream call of an answer that nobody reads. */
+  abort(): void {
+    this.#controller.abort()
+  }
+
   readonly #leave = (): void => this.#end(this.#caller.reason)
 
   #end(reason: unknown): void {

@@ -1,20 +1,16 @@
 import { type AttemptReport, type Caller, type Delta, estimateUsage, type LlmRequest, type Route, type Usage } from "@plugboard/sdk"
+import { type Begun, resumed } from "./resumed.ts"
 import type { createRouting, Reached } from "./routing.ts"
 import { isBilled } from "./verdicts.ts"
 
 type Batch = readonly Delta[]
-interface Begun {
-  /** Up to the first token. */
-  held: readonly Batch[]
-  rest: AsyncIterator<Batch> | undefined
-}
 
 /** Answers in deltas. What comes before the first token is held back, so that until then another provider may answer instead. */
 export function createRoutedChat(reach: ReturnType<typeof createRouting>) {
   return async function* answer(caller: Caller, route: Route, request: LlmRequest, signal: AbortSignal): AsyncGenerator<AttemptReport | Batch> {
     const isToken = (delta: Delta) => delta.type === "text" || delta.type === "thinking" || (delta.type === "tool" && !route.hidesToolCalls)
     let held: Batch[] = []
-    const reached: Reached<Begun> = yield* reach<Begun>({
+    const reached: Reached<Begun<Batch>> = yield* reach<Begun<Batch>>({
       caller,
       route,
       model: request.model,
@@ -39,18 +35,12 @@ export function createRoutedChat(reach: ReturnType<typeof createRouting>) {
     const { answer: begun, end } = reached
     let failed: unknown
     try {
-      yield* begun.held
-      for (let over = begun.rest === undefined; !over; ) {
-        const next = await (begun.rest as AsyncIterator<Batch>).next()
-        if (next.done) over = true
-        else yield next.value
-      }
+      // Cheaper than a loop, for each delta; a reader who leaves ends the upstream call by it.
+      yield* resumed(begun)
     } catch (error) {
       failed = error
       throw error
     } finally {
-      // A reader who leaves ends the upstream call.
-      if (failed === undefined) await begun.rest?.return?.()
       await end(failed)
     }
   }
@@ -62,4 +52,22 @@ function spentOn(request: LlmRequest, deltas: readonly Delta[], failed: string):
   if (told) return told.usage
   const said = deltas.reduce((sum, delta) => sum + (delta.type === "tool" ? (delta.arguments ?? "").length : 0), 0)
   return said > 0 || failed === "aborted" || isBilled(failed) ? estimateUsage(request.messages, said) : undefined
+}
+
+/** The deltas alone. Behind the report of the attempt that answers there is nothing else, and they pass as they come. */
+export function deltasIn(parts: AsyncGenerator<AttemptReport | Batch>): AsyncIterable<Batch> {
+  let answers = false
+  async function untilAnswered(): Promise<IteratorResult<Batch>> {
+    while (!answers) {
+      const next = await parts.next()
+      if (next.done) return { done: true, value: undefined }
+      answers = "attempt" in next.value && next.value.attempt.error === undefined
+    }
+    return parts.next() as Promise<IteratorResult<Batch>>
+  }
+  const deltas: AsyncIterator<Batch> = {
+    next: () => (answers ? (parts.next() as Promise<IteratorResult<Batch>>) : untilAnswered()),
+    return: () => parts.return(undefined) as Promise<IteratorResult<Batch>>,
+  }
+  return { [Symbol.asyncIterator]: () => deltas }
 }

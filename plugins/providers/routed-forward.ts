@@ -1,21 +1,16 @@
 import { type Attempt, type Caller, estimateUsage, type ForwardCall, type ForwardPart, type Host, nameOfStatus, type Route, type Usage } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { Refusal } from "./refusal.ts"
+import { type Begun, resumed } from "./resumed.ts"
 import type { createRouting, Reached } from "./routing.ts"
 import { isBilled } from "./verdicts.ts"
-
-interface Begun {
-  /** The head, and what came up to the first bytes of the body. */
-  held: readonly ForwardPart[]
-  rest: AsyncIterator<ForwardPart>
-}
 
 /** Calls in OpenAI's format. The head is held back until the body begins, so that until then another provider may answer instead. */
 export function createRoutedForward(host: Host<typeof manifest>, reach: ReturnType<typeof createRouting>) {
   return async function* forward(caller: Caller, route: Route, call: ForwardCall, signal: AbortSignal): AsyncGenerator<ForwardPart> {
     const attempts: Attempt[] = []
     let held: ForwardPart[] = []
-    const tries = reach<Begun>({
+    const tries = reach<Begun<ForwardPart>>({
       caller,
       // Vectors of different models do not compare, so nobody else may make them.
       route: call.path === "/embeddings" ? { ...route, fallbacks: [] } : route,
@@ -30,7 +25,7 @@ export function createRoutedForward(host: Host<typeof manifest>, reach: ReturnTy
       },
       spent: (failed) => spentOn(call, held, failed),
     })
-    let reached: Reached<Begun>
+    let reached: Reached<Begun<ForwardPart>>
     try {
       reached = await untilReached(tries, attempts)
     } catch (error) {
@@ -42,24 +37,18 @@ export function createRoutedForward(host: Host<typeof manifest>, reach: ReturnTy
     const { answer, end } = reached
     let failed: unknown
     try {
-      for (const part of answer.held) yield "head" in part ? { head: { ...part.head, attempts } } : part
-      for (;;) {
-        const next = await answer.rest.next()
-        if (next.done) return
-        yield next.value
-      }
+      yield* resumed({ ...answer, held: answer.held.map((part) => ("head" in part ? { head: { ...part.head, attempts } } : part)) })
     } catch (error) {
       failed = error
       throw error
     } finally {
-      if (failed === undefined) await answer.rest.return?.()
       await end(failed)
     }
   }
 }
 
 /** Up to the first bytes of a success; a refusal is read whole and thrown. */
-async function begin(provider: string, rest: AsyncIterator<ForwardPart>, held: ForwardPart[]): Promise<Begun> {
+async function begin(provider: string, rest: AsyncIterator<ForwardPart>, held: ForwardPart[]): Promise<Begun<ForwardPart>> {
   for (;;) {
     const next = await rest.next()
     if (next.done) return { held, rest }
@@ -73,7 +62,7 @@ async function begin(provider: string, rest: AsyncIterator<ForwardPart>, held: F
   }
 }
 
-async function untilReached(tries: AsyncGenerator<{ attempt: Attempt }, Reached<Begun>>, attempts: Attempt[]): Promise<Reached<Begun>> {
+async function untilReached(tries: AsyncGenerator<{ attempt: Attempt }, Reached<Begun<ForwardPart>>>, attempts: Attempt[]): Promise<Reached<Begun<ForwardPart>>> {
   for (;;) {
     const next = await tries.next()
     if (next.done) return next.value

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type AttemptReport, failureOf, type Host, type LlmRecovery } from "@plugboard/sdk"
+import { type AttemptReport, failureOf, type Host } from "@plugboard/sdk"
 import { type Asked, type Asking, createAttempt, type Link } from "./attempt.ts"
 import { Breakers } from "./breakers.ts"
 import { createChains } from "./chains.ts"
 import type { Connections } from "./connections.ts"
+import { planned, recovered } from "./course.ts"
 import { createExhaustion, type Miss } from "./exhaustion.ts"
 import type { manifest } from "./manifest.ts"
-import { Refusal } from "./refusal.ts"
 import { createStanding } from "./standing.ts"
 import { nameIn } from "./verdicts.ts"
 
@@ -54,7 +54,13 @@ export function createRouting(host: Host<typeof manifest>, connections: Connecti
 
       if (!("error" in outcome)) {
         standing.answered(asked)
-        yield { ...report, attempt: { provider, model, ms }, again: false }
+        let isWanted = false
+        try {
+          yield { ...report, attempt: { provider, model, ms }, again: false }
+          isWanted = true
+        } finally {
+          if (!isWanted) outcome.drop()
+        }
         const end = async (error?: unknown) => {
           outcome.close()
           if (error === undefined || signal.aborted) return
@@ -75,9 +81,10 @@ export function createRouting(host: Host<typeof manifest>, connections: Connecti
       const name = nameIn(error)
       const retryAfterMs = failureOf(error)?.retryAfterMs
       const plan = standing.failed(asked, name, tries, retryAfterMs)
-      const own = number < most ? await told(asking, { provider, model, number, ms }, error, false) : undefined
-      const next = own ? recoveryOf(own, link, links) : planned(plan, error, links)
-      if (next?.links[0] !== link && standing.left(asked, name)) host.log.warn({ provider, model, error: name }, "provider left alone for a while")
+      const own = await told(asking, { provider, model, number, ms }, error, false)
+      const next = own && number < most ? recovered(own, links) : planned(plan, error, links)
+      if ((own || !plan.again) && standing.left(asked, name)) host.log.warn({ provider, model, error: name }, "model left alone for a while")
+      if (next && !failureOf(error)) host.log.error({ err: error, provider, model }, "call of a provider broke down")
       const reason = (await host.describe(error, caller.locale)) ?? (failureOf(error)?.params.reason as string | undefined)
       const facts = { provider, model, ms, error: name, reason, retryAfterMs, usage: asked.asked && asking.spent(name) }
       yield { ...report, attempt: facts, again: next !== undefined }
@@ -87,26 +94,5 @@ export function createRouting(host: Host<typeof manifest>, connections: Connecti
       if (next.waitMs > 0) await sleep(next.waitMs, undefined, { signal }).catch(() => undefined)
       signal.throwIfAborted()
     }
-  }
-}
-
-interface Next {
-  waitMs: number
-  links: readonly Link[]
-}
-
-function planned(plan: ReturnType<ReturnType<typeof createStanding>["failed"]>, error: unknown, links: readonly Link[]): Next | undefined {
-  if (plan.again) return { waitMs: plan.waitMs, links }
-  // What a provider's policy forbids is not for another one to say, and what is wrong with a request is wrong everywhere.
-  if (nameIn(error) === "provider_content_filter" || (error instanceof Refusal && error.isTheClients) || links.length === 1) return undefined
-  return { waitMs: 0, links: links.slice(1) }
-}
-
-function recoveryOf({ retryInMs = 0, provider, model }: LlmRecovery, link: Link, links: readonly Link[]): Next {
-  const isElsewhere = (provider ?? link.provider) !== link.provider || (model ?? link.model) !== link.model
-  if (!isElsewhere) return { waitMs: retryInMs, links }
-  return {
-    waitMs: retryInMs,
-    links: [{ provider: provider ?? link.provider, ...((model ?? (provider ? undefined : link.model)) !== undefined && { model: model ?? link.model }) }, ...links.slice(1)],
   }
 }

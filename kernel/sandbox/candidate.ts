@@ -11,7 +11,7 @@ import type { LentCallers } from "./callers.ts"
 import { type Facade, isStream, valueOrStream } from "./contract.ts"
 import { checkedContribution } from "./contributions.ts"
 import { openPluginDb, type PluginDb } from "./db/open.ts"
-import { Instance, needsProcess } from "./instance.ts"
+import { Instance, mustBeWarm, needsProcess } from "./instance.ts"
 import { callerIn, OpenCalls, partsOf } from "./parts.ts"
 import { Refusals } from "./refusals.ts"
 
@@ -108,6 +108,8 @@ async function activate({ manifest, folder, entry, grants, eager }: SandboxedPlu
   }
   try {
     if (eager || needsProcess(manifest)) await comeUp()
+    // A request would fail for the time that its first start takes. Nobody waits for it here: what goes wrong is logged, and told at the first call.
+    else if (mustBeWarm(manifest)) instance.start().catch(() => undefined)
   } catch (error) {
     // Nobody will stop what has not been activated.
     await stop()

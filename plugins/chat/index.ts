@@ -1,5 +1,6 @@
-import { definePlugin, Runs, row, sql, Tools } from "@plugboard/sdk"
+import { AgentAnswers, definePlugin, Runs, row, sql, Tools } from "@plugboard/sdk"
 import { Type } from "typebox"
+import { createAgentAnswers } from "./agent-answers.ts"
 import { createAskedRuns } from "./asked-runs.ts"
 import { createCompletions } from "./completions.ts"
 import { createControl } from "./control.ts"
@@ -21,6 +22,7 @@ export default definePlugin(manifest, (host) => {
   const wake = createWake(host, runs, outcomes)
   const waitUntilIdle = createIdleWait(host, engine)
   host.offer(Runs, runs)
+  host.offer(AgentAnswers, createAgentAnswers(host, engine, outcomes))
   return {
     routes: {
       completions: createCompletions(host, engine, outcomes),

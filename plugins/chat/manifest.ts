@@ -1,4 +1,4 @@
-import { Agents, defineManifest, Providers, Runs, Sessions, sse, Tools } from "@plugboard/sdk"
+import { AgentAnswers, Agents, defineManifest, Providers, Runs, Sessions, sse, Tools } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { ChatRequest, Completion, CompletionChunk } from "./completion-wire.ts"
 
@@ -36,7 +36,7 @@ export const manifest = defineManifest({
   sdk: "^1.0.0",
   summary: "The run engine, and chats over OpenAI's route and the socket.",
   requires: [Agents, Providers, Sessions],
-  offers: [Runs],
+  offers: [Runs, AgentAnswers],
   opens: [Tools],
   contributes: [Tools],
   capabilities: { db: true },

@@ -1,0 +1,83 @@
+import { randomUUID } from "node:crypto"
+import type { AgentAnswersService, AgentProfile, Caller, ContentPart, Delta, Host, LlmRequest, ModelMessage } from "@plugboard/sdk"
+import type { Engine } from "./engine.ts"
+import type { manifest } from "./manifest.ts"
+import type { Outcomes } from "./outcome.ts"
+import type { Request, Run } from "./run.ts"
+import { meantAgent } from "./send.ts"
+
+/** Turns for routes that speak another format than this plugin's own. */
+export function createAgentAnswers(host: Host<typeof manifest>, engine: Engine, outcomes: Outcomes): AgentAnswersService {
+  function requestOf(caller: Caller, agent: AgentProfile, request: LlmRequest, channel: string): Request {
+    const runId = randomUUID()
+    const last = request.messages.findLastIndex(({ role }) => role === "user")
+    const asked = request.messages[last]
+    if (!asked || asked.content.length === 0) throw host.fail("no_message", {})
+    const earlier = request.messages.slice(0, last).filter(({ role, content }) => (role === "user" || role === "assistant") && content.length > 0)
+    return {
+      runId,
+      agent,
+      stream: request.stream,
+      instructions: request.messages.filter(({ role }) => role === "system").map(textOf),
+      maxTokens: request.maxTokens,
+      temperature: request.temperature,
+      turn: {
+        sessionKey: `agent:${agent.key}:${channel}-${caller.userId}-${runId.slice(0, 8)}`.slice(0, 500),
+        agentKey: agent.key,
+        channel: "http",
+        chatId: "api",
+        message: textOf(asked),
+        ...partsOf(asked),
+        history: earlier.map((message) => ({ role: message.role as "user" | "assistant", content: textOf(message), ...partsOf(message) })),
+        whenBusy: "queue",
+      },
+    }
+  }
+
+  return {
+    async *deltas(caller, ref, request, channel, signal) {
+      const agent = await meantAgent(host, caller, ref, undefined)
+      const started = await engine.start(caller, requestOf(caller, agent, request, channel))
+      if (started.outcome !== "run") throw new Error("a session of its own was busy")
+      const { run } = started
+      const leave = () => engine.stop(run, signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled")
+      signal.addEventListener("abort", leave, { once: true })
+      if (signal.aborted) leave()
+      yield* said(run)
+      const outcome = await run.done
+      if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
+      yield [
+        { type: "usage", usage: outcome.usage },
+        { type: "finish", reason: outcome.finish },
+      ]
+    },
+  }
+}
+
+/** Text and thinking; text before and after tools is one, with a blank line between the rounds. */
+async function* said(run: Run): AsyncIterable<readonly Delta[]> {
+  let begun = false
+  let roundBegins = false
+  for await (const batch of run.log.read()) {
+    const deltas: Delta[] = []
+    for (const { type, payload } of batch) {
+      if (type === "tool.result") roundBegins = begun
+      else if (type === "thinking") deltas.push({ type, text: payload?.content as string })
+      else if (type === "chunk") {
+        deltas.push({ type: "text", text: roundBegins ? `\n\n${payload?.content as string}` : (payload?.content as string) })
+        begun = true
+        roundBegins = false
+      }
+    }
+    if (deltas.length > 0) yield deltas
+  }
+}
+
+function textOf({ content }: ModelMessage): string {
+  return typeof content === "string" ? content : content.map((part) => (part.type === "text" ? part.text : "")).join("")
+}
+
+/** Nothing when all of it is text. */
+function partsOf({ content }: ModelMessage): { parts?: ContentPart[] } {
+  return typeof content !== "string" && content.some((part) => part.type !== "text") ? { parts: [...content] } : {}
+}

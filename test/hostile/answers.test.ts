@@ -9,7 +9,7 @@ const folders = new PluginFolders()
 
 /** Taps on the way of every chat, switched on by what the user says. */
 function tapping(id: string, failure: "open" | "closed"): string {
-  const tap = (phase: string) => ({ phase, failure, timeoutMs: 1_000 })
+  const tap = (phase: string) => ({ phase, failure, timeoutMs: 4_000 })
   return folders.write(
     id,
     { hooks: { "prompt.assembling": tap("recall"), "llm.request": tap("shape"), "llm.stream": tap("shape"), "llm.response": tap("shape") } },

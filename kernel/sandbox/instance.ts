@@ -170,7 +170,7 @@ export class Instance {
         remedy: `Correct it, then run: plugboard plugins enable ${manifest.id}`,
       }
       host.log.error({ ...this.#off }, "plugin stays off")
-    } else if (needsProcess(manifest)) setTimeout(() => void this.#process().catch(() => undefined), waitMs).unref()
+    } else if (needsProcess(manifest) || mustBeWarm(manifest)) setTimeout(() => void this.#process().catch(() => undefined), waitMs).unref()
   }
 
   /** Takes no new call, lets those under way end, then ends the process. */
@@ -199,4 +199,9 @@ export interface CallOptions {
 /** True for what others find without calling it: it must be there before anybody asks. */
 export function needsProcess(manifest: Manifest): boolean {
   return Boolean(manifest.contributes?.length || manifest.offers?.length || manifest.opens?.length || manifest.listens?.length)
+}
+
+/** True for a tap that requests fail without: its time limit is shorter than a start may take on a busy machine. */
+export function mustBeWarm(manifest: Manifest): boolean {
+  return Object.values(manifest.hooks ?? {}).some((tap) => tap?.failure === "closed")
 }

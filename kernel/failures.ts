@@ -33,6 +33,8 @@ export const kernelErrors = {
   beyond_creator: { kind: "FORBIDDEN" },
   unknown_key: { kind: "NOT_FOUND" },
   unknown_tenant: { kind: "NOT_FOUND" },
+  tenant_taken: { kind: "ALREADY_EXISTS" },
+  master_stays: { kind: "INVALID_REQUEST" },
   sql_refused: { kind: "FORBIDDEN" },
   answer_too_large: { kind: "INTERNAL" },
   transaction_expired: { kind: "UNAVAILABLE" },

@@ -7,6 +7,7 @@ import type { EventBus } from "../events.ts"
 import { Audiences } from "./audience.ts"
 import { addressOf, Connection } from "./connection.ts"
 import { createDispatch, type DispatchRooms } from "./dispatch.ts"
+import { expelWhoLostAccess } from "./expulsion.ts"
 import { originAllowed } from "./origin.ts"
 import { Outgoing } from "./outgoing.ts"
 import { defaultTimings, type Timings, Watch } from "./watch.ts"
@@ -51,6 +52,7 @@ export function createRpc(rooms: RpcRooms): Rpc {
   const begin = createDispatch({ ...rooms, admit })
 
   rooms.auth.onKeyRevoked((keyId) => closeWhere((caller) => caller.keyId === keyId))
+  expelWhoLostAccess(rooms.bus, closeWhere)
 
   const deafen = rooms.bus.subscribeAll((event) => {
     const entry = rooms.registry.current.events.get(event.name)
@@ -98,11 +100,12 @@ export function createRpc(rooms: RpcRooms): Rpc {
     else strangers.delete(address)
   }
 
-  function closeWhere(fits: (caller: Caller) => boolean): void {
+  function closeWhere(fits: (caller: Caller) => boolean, farewell?: Outgoing): void {
     for (const connection of connections) {
       const { caller, entrant } = connection
       if (!(caller && fits(caller)) && !(entrant && fits(entrant))) continue
       connection.dismissed = true
+      if (farewell && caller) connection.outbound.push(farewell)
       takeLeave(connection)
       close(connection, 1000)
     }

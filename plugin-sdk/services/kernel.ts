@@ -46,9 +46,54 @@ export interface TenantRow {
   created_at: string
   updated_at: string
 }
+export interface NewTenant {
+  name: string
+  slug: string
+  settings?: Readonly<Record<string, unknown>>
+}
+/** What is left out stays; `settings` are replaced. */
+export interface TenantChange {
+  name?: string
+  status?: TenantRow["status"]
+  settings?: Readonly<Record<string, unknown>>
+}
+
+/** What a user is in a tenant. It opens the tenant to users of the gateway token; what they may do there follows from the credential. */
+export const memberRoles = ["owner", "admin", "operator", "member", "viewer"] as const
+export interface Member {
+  id: string
+  tenant_id: string
+  user_id: string
+  display_name?: string
+  role: (typeof memberRoles)[number]
+  metadata?: Record<string, unknown>
+  created_at: string
+  updated_at: string
+}
+
+/**
+ * Tenants and their members; `ref` is an id or a slug. A tenant that the caller may not see is `kernel.unknown_tenant`.
+ * A change is in force at once on this node, also on open sockets, and on the others within a second.
+ */
 export interface TenantsService {
   /** Tenants that the caller may enter; owners: all. */
   mine(caller: Caller): Promise<(TenantRow & { role: string })[]>
+  /** The oldest first. Owners only. */
+  list(caller: Caller, limit: number, offset: number): Promise<TenantRow[]>
+  /** Owners see any, admins their own. */
+  get(caller: Caller, ref: string): Promise<TenantRow>
+  /** Owners, and keys with `operator.provision`. */
+  create(caller: Caller, input: NewTenant): Promise<TenantRow>
+  /** A tenant that is not active admits nobody but owners. Owners only; the master tenant stays active. */
+  update(caller: Caller, ref: string, change: TenantChange): Promise<TenantRow>
+  /** With its members, API keys and pairings. Owners only; never the master tenant. */
+  remove(caller: Caller, ref: string): Promise<void>
+  /** By user id. Owners only. */
+  members(caller: Caller, ref: string, limit: number, offset: number): Promise<Member[]>
+  /** Adds a member, or gives it another role. Owners, and keys with `operator.provision`: a key of a tenant in that one only. */
+  addMember(caller: Caller, ref: string, userId: string, role: Member["role"]): Promise<void>
+  /** Nothing happens when the user is no member. Owners only. */
+  removeMember(caller: Caller, ref: string, userId: string): Promise<void>
 }
 export const Tenants = service<TenantsService>("kernel.tenants", "1.0.0")
 

@@ -1,7 +1,7 @@
 import { Agents, defineManifest, Keys } from "@plugboard/sdk"
 import { Type } from "typebox"
 
-export const Result = Type.Object({ got: Type.Optional(Type.Unknown()), refused: Type.Optional(Type.String()), code: Type.Optional(Type.String()) })
+const Result = Type.Object({ got: Type.Optional(Type.Unknown()), refused: Type.Optional(Type.String()), code: Type.Optional(Type.String()) })
 
 export const manifest = defineManifest({
   id: "mallory",

@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads"
 import { type Attack, firstOf } from "../attempt.ts"
 
 const require = createRequire(import.meta.url)
+const [loader, addon, internal] = ["data:text/javascript,export {}", "/tmp/mallory.node", "internal/test/binding"]
 /** What the types of Node do not tell of. */
 const hidden = process as unknown as Record<string, (...args: unknown[]) => unknown>
 const call = (name: string, ...args: unknown[]) => (hidden[name] as (...args: unknown[]) => unknown)(...args)
@@ -18,7 +19,7 @@ export const processes: Record<string, Attack> = {
   "fork itself": () => firstOf(childProcess.fork(import.meta.filename), "spawn"),
   "fork a cluster": () => firstOf(cluster.fork(), "online"),
   "start a thread": () => firstOf(new Worker("1", { eval: true }), "online"),
-  "start a thread by a loader": () => module.register("data:text/javascript,export {}"),
+  "start a thread by a loader": () => module.register(loader),
   "replace itself": () => call("execve", "/usr/bin/id", ["id"], {}),
   "end the gateway": (pid: number) => process.kill(pid, "SIGTERM"),
   "end its parent": () => process.kill(process.ppid, "SIGKILL"),
@@ -31,10 +32,10 @@ export const processes: Record<string, Attack> = {
   "open its own inspector": () => inspector.open(0, "127.0.0.1"),
   "inspect itself": () => new inspector.Session().connect(),
   "load an addon": () => process.dlopen({ exports: {} } as NodeModule, "/tmp/mallory.node"),
-  "require an addon": () => require("/tmp/mallory.node") as unknown,
+  "require an addon": () => require(addon) as unknown,
   "reach a binding": () => call("binding", "spawn_sync"),
   "reach a linked binding": () => call("_linkedBinding", "fs"),
-  "reach an internal module": () => require("internal/test/binding") as unknown,
+  "reach an internal module": () => require(internal) as unknown,
   "reach a binding by a handle": () => (call("_getActiveHandles") as unknown[]).length,
   "run WASI": () => typeof new WASI({ version: "preview1", preopens: { "/": "/" } }),
   "call C": () => (require("node:ffi") as { dlopen(path: null, symbols: object): unknown }).dlopen(null, { getpid: { parameters: [], result: "i32" } }),

@@ -1,4 +1,3 @@
-import type { Attempt } from "../services/routes.ts"
 import type { Delta, Usage } from "./provider.ts"
 
 /** A call in OpenAI's own format, for clients and providers that both speak it: what nobody needs to know is not looked at. */
@@ -21,6 +20,4 @@ export interface ForwardHead {
   status: number
   isStream: boolean
   retryAfterMs?: number
-  /** Set by the service `providers`: every attempt of the call, the one that answers last. */
-  attempts?: readonly Attempt[]
 }

@@ -19,10 +19,10 @@ export interface ProvidersService {
   models(caller: Caller): Promise<ProviderModels[]>
   /** One answer. Rejects with the provider's failure; with `providers.no_answer` when several were tried. Leaving the loop or the signal ends the upstream call, and all waiting. */
   chat(caller: Caller, provider: string, request: LlmRequest, signal: AbortSignal): AsyncIterable<readonly Delta[]>
-  /** As `chat`, telling what is tried: a report for each attempt that failed, one without an error for the one that answers, then its deltas. */
+  /** As `chat`, telling what is tried: a report for each attempt that failed, one without an error for the one that answers, then its deltas (see `deltasOf`). */
   answer(caller: Caller, route: Route, request: LlmRequest, signal: AbortSignal): AsyncIterable<AttemptReport | readonly Delta[]>
-  /** A call in OpenAI's format, to a provider that speaks it (`facts`). Rejects as `chat` does where there is no answer. */
-  forward(caller: Caller, provider: string | Route, call: ForwardCall, signal: AbortSignal): AsyncIterable<ForwardPart>
+  /** A call in OpenAI's format, to a provider that speaks it (`facts`), with reports as `answer` has them. A refusal comes as its head and body; rejects where there is none. */
+  forward(caller: Caller, route: Route, call: ForwardCall, signal: AbortSignal): AsyncIterable<AttemptReport | ForwardPart>
   /** A vector for each text, from a provider that makes them (`facts`). */
   embed(caller: Caller, provider: string, model: string, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>
 }

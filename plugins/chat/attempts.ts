@@ -1,4 +1,4 @@
-import { type Attempt, type AttemptReport, addUsage, type Delta, failureOf, type RunAttempt, type Usage } from "@plugboard/sdk"
+import { type Attempt, addUsage, failureOf, type RunAttempt, type Usage } from "@plugboard/sdk"
 import type { Run } from "./run.ts"
 
 /** More than this a run makes only when nearly all of them fail; its record says so by its length. */
@@ -32,26 +32,4 @@ export function keepAttempt(run: Run, iteration: number, attempt: Attempt): Answ
       if (error !== undefined) kept.error = run.signal.aborted ? "aborted" : (name?.slice(name.indexOf(".") + 1) ?? "broken")
     },
   }
-}
-
-/** The deltas of an answer; the reports are taken out. Behind the one that answers there are deltas only, which pass as they come. */
-export function deltasOf(parts: AsyncIterable<AttemptReport | readonly Delta[]>, take: (report: AttemptReport) => void): AsyncIterable<readonly Delta[]> {
-  const iterator = parts[Symbol.asyncIterator]() as AsyncIterator<AttemptReport | readonly Delta[]>
-  let answers = false
-  async function untilDeltas(): Promise<IteratorResult<readonly Delta[]>> {
-    for (;;) {
-      const next = await iterator.next()
-      if (next.done || !("attempt" in next.value)) return next as IteratorResult<readonly Delta[]>
-      take(next.value)
-      answers = next.value.attempt.error === undefined
-    }
-  }
-  const deltas: AsyncIterator<readonly Delta[]> = {
-    next: () => (answers ? (iterator.next() as Promise<IteratorResult<readonly Delta[]>>) : untilDeltas()),
-    async return() {
-      await iterator.return?.()
-      return { done: true, value: undefined }
-    },
-  }
-  return { [Symbol.asyncIterator]: () => deltas }
 }

@@ -1,5 +1,17 @@
-import { AnswerBuilder, type AttemptReport, type Delta, estimateUsage, type Host, type LlmCall, type ModelMessage, Providers, type Route, type Usage } from "@plugboard/sdk"
-import { type Answering, deltasOf, keepAttempt } from "./attempts.ts"
+import {
+  AnswerBuilder,
+  type AttemptReport,
+  type Delta,
+  deltasOf,
+  estimateUsage,
+  type Host,
+  type LlmCall,
+  type ModelMessage,
+  Providers,
+  type Route,
+  type Usage,
+} from "@plugboard/sdk"
+import { type Answering, keepAttempt } from "./attempts.ts"
 import type { manifest } from "./manifest.ts"
 import type { Run } from "./run.ts"
 import type { Telling } from "./telling.ts"

@@ -1,5 +1,17 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type Caller, estimateUsage, type FinishedRun, failureOf, type Host, type ModelMessage, type ModelTarget, noUsage, type Usage } from "@plugboard/sdk"
+import {
+  type Attempt,
+  addUsage,
+  type Caller,
+  estimateUsage,
+  type FinishedRun,
+  failureOf,
+  type Host,
+  type ModelMessage,
+  type ModelTarget,
+  noUsage,
+  type Usage,
+} from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 
 const everyMs = 200
@@ -73,7 +85,11 @@ export class CallRecord {
   readonly id = randomUUIDv7()
   readonly #startedAt = new Date()
   readonly #began = performance.now()
-  readonly #target: ModelTarget
+  /** Whom it was meant for, then who answers. */
+  target: ModelTarget
+  /** Of attempts that gave no answer. */
+  #lost = noUsage
+  #isAnswered = false
   readonly #channel: string
   readonly #asked: () => readonly ModelMessage[]
   readonly #keep: (facts: FinishedRun) => void
@@ -85,15 +101,22 @@ export class CallRecord {
 
   /** `asked`: for a provider that is left, or breaks off, before it tells its usage. */
   constructor(target: ModelTarget, channel: string, asked: () => readonly ModelMessage[], keep: (facts: FinishedRun) => void) {
-    this.#target = target
+    this.target = target
     this.#channel = channel
     this.#asked = asked
     this.#keep = keep
   }
 
+  /** One attempt of the call: it may cost something without an answer, and the one that answers says whose call it was. */
+  tried({ provider, model, error, usage }: Attempt): void {
+    this.#isAnswered = error === undefined
+    if (this.#isAnswered) this.target = { provider, model }
+    if (usage) this.#lost = addUsage(this.#lost, usage)
+  }
+
   end(outcome: "completed" | "cancelled" | { error: unknown }): void {
     const failed = typeof outcome === "object"
-    const refused = this.refusedWith !== undefined || (failed && isRefusal(outcome.error))
+    const refused = this.refusedWith !== undefined
     const error = this.refusedWith !== undefined ? `status ${this.refusedWith}` : failed ? (failureOf(outcome.error)?.name ?? "unexpected") : undefined
     this.#keep({
       runId: this.id,
@@ -101,16 +124,11 @@ export class CallRecord {
       sessionKey: "",
       channel: this.#channel,
       status: failed || refused ? "failed" : outcome,
-      ...this.#target,
-      usage: this.usage ?? (refused ? noUsage : estimateUsage(this.#asked(), this.events * 4)),
+      ...this.target,
+      usage: addUsage(this.#lost, this.usage ?? (this.#isAnswered ? estimateUsage(this.#asked(), this.events * 4) : noUsage)),
       startedAt: this.#startedAt.toISOString(),
       durationMs: Math.round(performance.now() - this.#began),
       ...(error !== undefined && { error }),
     })
   }
-}
-
-/** A provider that refuses a call bills nothing; one that was too slow, or broke off, worked on it. */
-function isRefusal(error: unknown): boolean {
-  return !/provider_(timeout|broken_stream)$/.test(failureOf(error)?.name ?? "")
 }

@@ -21,7 +21,7 @@ export function createForwarded(host: Host<typeof manifest>) {
     const builder = path === "/chat/completions" && host.hooks.tapped("llm.response", caller) ? new AnswerBuilder() : undefined
     let isStream = false
     let status = 0
-    for await (const part of providers.forward(caller, asked.provider, { path, body: asked.body, read: builder !== undefined }, signal)) {
+    for await (const part of providers.forward(caller, { provider: asked.provider, runId: record.id }, { path, body: asked.body, read: builder !== undefined }, signal)) {
       if (part instanceof Uint8Array) {
         if (isStream) record.events += eventsIn(part)
         yield builder && !isStream && status === 200 ? await responded(part, builder) : part
@@ -30,7 +30,8 @@ export function createForwarded(host: Host<typeof manifest>) {
         isStream = head.isStream
         status = head.status
         yield { head: { ...head, runId: record.id, status: status === 200 ? 200 : clientStatus(status) } }
-      } else note(part)
+      } else if ("attempt" in part) record.tried(part.attempt)
+      else note(part)
     }
     if (builder && isStream) await respond(builder)
     // The client has the provider's own error object; the record is to know of it.
@@ -44,7 +45,7 @@ export function createForwarded(host: Host<typeof manifest>) {
     async function respond(built: AnswerBuilder) {
       const message = built.message()
       const usage = record.usage ?? estimateUsage([], built.size)
-      const answer = { runId: record.id, provider: asked.provider, model: asked.model, iteration: 1, message, usage, finish: built.finish }
+      const answer = { runId: record.id, ...record.target, iteration: 1, message, usage, finish: built.finish }
       return { before: message, after: (await host.hooks.call("llm.response", answer, { caller, signal })).message }
     }
 

@@ -1,4 +1,4 @@
-import { AnswerBuilder, type Caller, type Delta, estimateUsage, type Host, type LlmRequest, type PassedPart, Providers, type Usage } from "@plugboard/sdk"
+import { AnswerBuilder, type Caller, type Delta, deltasOf, estimateUsage, type Host, type LlmRequest, type PassedPart, Providers, type Usage } from "@plugboard/sdk"
 import type { Asked } from "./asked.ts"
 import type { CallRecord } from "./call-record.ts"
 import { ChunkWriter, completionBytes, type Shape } from "./chat-answer.ts"
@@ -20,7 +20,12 @@ export function createAnswers(host: Host<typeof manifest>) {
   /** The deltas, counted; `finished` is told before the last of them are out, so that what a plugin throws reaches the client. */
   async function* answer({ caller, record, provider, request, signal }: Answering, finished?: (built: Built) => void): AsyncIterable<readonly Delta[]> {
     const builder = new AnswerBuilder()
-    const deltas = host.hooks.pipe("llm.stream", providers.chat(caller, provider, request, signal), { caller, signal })
+    const parts = providers.answer(caller, { provider, runId: record.id }, request, signal)
+    const deltas = host.hooks.pipe(
+      "llm.stream",
+      deltasOf(parts, ({ attempt }) => record.tried(attempt)),
+      { caller, signal },
+    )
     for await (const batch of deltas) {
       builder.take(batch)
       record.usage = builder.usage
@@ -29,7 +34,7 @@ export function createAnswers(host: Host<typeof manifest>) {
     }
     const usage = builder.usage ?? estimateUsage(request.messages, builder.size)
     record.usage = usage
-    const said = { runId: record.id, provider, model: request.model, iteration: 1, message: builder.message(), usage, finish: builder.finish }
+    const said = { runId: record.id, ...record.target, iteration: 1, message: builder.message(), usage, finish: builder.finish }
     const { message } = await host.hooks.call("llm.response", said, { caller, signal })
     finished?.({ message, usage, finish: builder.finish })
   }

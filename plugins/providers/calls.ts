@@ -1,7 +1,7 @@
-import { type Caller, failureOf, type Host, type PointUsers, type ProviderConnection, type ProvidersService, type ProviderType } from "@plugboard/sdk"
+import { type Caller, deltasOf, failureOf, type Host, type PointUsers, type ProviderConnection, type ProvidersService, type ProviderType } from "@plugboard/sdk"
 import { type Connections, connectionTo, defaultModelOf } from "./connections.ts"
 import type { manifest } from "./manifest.ts"
-import { createRoutedChat, deltasIn } from "./routed-chat.ts"
+import { createRoutedChat } from "./routed-chat.ts"
 import { createRoutedForward } from "./routed-forward.ts"
 import { createRouting } from "./routing.ts"
 import { seedOffline } from "./seed.ts"
@@ -48,8 +48,8 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>, co
       return found && type ? defaultModelOf(found.row, type) : null
     },
     answer,
-    chat: (caller, provider, request, signal) => deltasIn(answer(caller, { provider }, request, signal)),
-    forward: (caller, provider, call, signal) => forward(caller, typeof provider === "string" ? { provider } : provider, call, signal),
+    chat: (caller, provider, request, signal) => deltasOf(answer(caller, { provider }, request, signal), () => undefined),
+    forward,
     async embed(caller, provider, model, texts, signal) {
       const tries = reach({
         caller,

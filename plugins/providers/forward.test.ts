@@ -43,6 +43,19 @@ describe("a call in OpenAI's own format", () => {
     })
   }
 
+  it("counts what failed with what was answered, and names who answered", async () => {
+    const { key } = await room.gateway.as("admin", "master", "counted")
+    const counted = new OpenAI({ baseURL: `${room.gateway.url}/v1`, apiKey: key, maxRetries: 0 })
+    for await (const _ of await counted.chat.completions.create({ model: "first/hang", messages, stream: true }));
+    const sql = "SELECT provider, model, usage FROM passthrough.calls WHERE user_id = 'counted'"
+    let rows: Record<string, unknown>[] = []
+    while (rows.length === 0) rows = (await room.gateway.executeSql(sql)).rows
+    const [{ provider, model, usage }] = rows as [{ provider: string; model: string; usage: { promptTokens: number; completionTokens: number; estimated: boolean } }]
+    deepEqual([provider, model, usage.completionTokens, usage.estimated], ["second", "words-3", 3, true])
+    // 20 is what the upstream bills for each answer; the one that hung was at work as well.
+    ok(usage.promptTokens > 20)
+  })
+
   it("is tried again while the provider says 500", async () => {
     let calls = 0
     first.script((_, reply) => {
@@ -76,8 +89,8 @@ describe("a call in OpenAI's own format", () => {
     )
     deepEqual([text, Boolean(error), second.requests.length], ["word0 word1 word2", true, 0])
     deepEqual(
-      room.failures.slice(-1).map(({ begun, provider, runId }) => [begun, provider, runId]),
-      [[true, "first", ""]],
+      room.failures.slice(-1).map(({ begun, provider, runId }) => [begun, provider, runId !== ""]),
+      [[true, "first", true]],
     )
   })
 

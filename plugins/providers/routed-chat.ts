@@ -53,21 +53,3 @@ function spentOn(request: LlmRequest, deltas: readonly Delta[], failed: string):
   const said = deltas.reduce((sum, delta) => sum + (delta.type === "tool" ? (delta.arguments ?? "").length : 0), 0)
   return said > 0 || failed === "aborted" || isBilled(failed) ? estimateUsage(request.messages, said) : undefined
 }
-
-/** The deltas alone. Behind the report of the attempt that answers there is nothing else, and they pass as they come. */
-export function deltasIn(parts: AsyncGenerator<AttemptReport | Batch>): AsyncIterable<Batch> {
-  let answers = false
-  async function untilAnswered(): Promise<IteratorResult<Batch>> {
-    while (!answers) {
-      const next = await parts.next()
-      if (next.done) return { done: true, value: undefined }
-      answers = "attempt" in next.value && next.value.attempt.error === undefined
-    }
-    return parts.next() as Promise<IteratorResult<Batch>>
-  }
-  const deltas: AsyncIterator<Batch> = {
-    next: () => (answers ? (parts.next() as Promise<IteratorResult<Batch>>) : untilAnswered()),
-    return: () => parts.return(undefined) as Promise<IteratorResult<Batch>>,
-  }
-  return { [Symbol.asyncIterator]: () => deltas }
-}

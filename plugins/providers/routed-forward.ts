@@ -1,4 +1,5 @@
-import { type Attempt, type Caller, estimateUsage, type ForwardCall, type ForwardPart, type Host, nameOfStatus, type Route, type Usage } from "@plugboard/sdk"
+import { type AttemptReport, type Caller, estimateUsage, type ForwardCall, type ForwardPart, type Host, nameOfStatus, type Route, type Usage } from "@plugboard/sdk"
+import type { Asking } from "./attempt.ts"
 import type { manifest } from "./manifest.ts"
 import { Refusal } from "./refusal.ts"
 import { type Begun, resumed } from "./resumed.ts"
@@ -7,10 +8,9 @@ import { isBilled } from "./verdicts.ts"
 
 /** Calls in OpenAI's format. The head is held back until the body begins, so that until then another provider may answer instead. */
 export function createRoutedForward(host: Host<typeof manifest>, reach: ReturnType<typeof createRouting>) {
-  return async function* forward(caller: Caller, route: Route, call: ForwardCall, signal: AbortSignal): AsyncGenerator<ForwardPart> {
-    const attempts: Attempt[] = []
+  return async function* forward(caller: Caller, route: Route, call: ForwardCall, signal: AbortSignal): AsyncGenerator<AttemptReport | ForwardPart> {
     let held: ForwardPart[] = []
-    const tries = reach<Begun<ForwardPart>>({
+    const asking: Asking<Begun<ForwardPart>> = {
       caller,
       // Vectors of different models do not compare, so nobody else may make them.
       route: call.path === "/embeddings" ? { ...route, fallbacks: [] } : route,
@@ -24,20 +24,20 @@ export function createRoutedForward(host: Host<typeof manifest>, reach: ReturnTy
         return begin(connection.name, parts[Symbol.asyncIterator](), held)
       },
       spent: (failed) => spentOn(call, held, failed),
-    })
+    }
     let reached: Reached<Begun<ForwardPart>>
     try {
-      reached = await untilReached(tries, attempts)
+      reached = yield* reach(asking)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      yield { head: { ...error.head, attempts } }
+      yield { head: error.head }
       yield error.body
       return
     }
     const { answer, end } = reached
     let failed: unknown
     try {
-      yield* resumed({ ...answer, held: answer.held.map((part) => ("head" in part ? { head: { ...part.head, attempts } } : part)) })
+      yield* resumed(answer)
     } catch (error) {
       failed = error
       throw error
@@ -59,14 +59,6 @@ async function begin(provider: string, rest: AsyncIterator<ForwardPart>, held: F
     if (head.status === 200) return { held, rest }
     await rest.return?.()
     throw new Refusal(provider, nameOfStatus(head.status), head, next.value)
-  }
-}
-
-async function untilReached(tries: AsyncGenerator<{ attempt: Attempt }, Reached<Begun<ForwardPart>>>, attempts: Attempt[]): Promise<Reached<Begun<ForwardPart>>> {
-  for (;;) {
-    const next = await tries.next()
-    if (next.done) return next.value
-    attempts.push(next.value.attempt)
   }
 }
 

@@ -110,6 +110,8 @@ export interface SessionsService {
   answer(caller: Caller, runId: string): Promise<RunAnswer | null>
   /** Forgets the session's messages; one that is not there is left so. Rejects with `sessions.busy` while a run holds it, with `sessions.foreign` for another user's. */
   clear(caller: Caller, sessionKey: string): Promise<void>
+  /** An agent is gone: its sessions go with it, whoever they belong to, in the caller's transaction. A run under way in one of them ends without a trace. Returns how many. */
+  removeOfAgent(caller: Caller, agentKey: string): Promise<number>
   /** Sessions that the caller sees. */
   count(caller: Caller): Promise<number>
 }

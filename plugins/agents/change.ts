@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type Caller, type Host, Providers, seesAll, type Tx } from "@plugboard/sdk"
+import { type Caller, type Host, Providers, Sessions, seesAll, type Tx } from "@plugboard/sdk"
 import { type Access, mayChange } from "./access.ts"
 import type { manifest } from "./manifest.ts"
 import { type Input, isInside, isKey, keyOf, merge } from "./merge.ts"
@@ -96,6 +96,7 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
       if (row.agent_key === "default") throw host.fail("default_stays", {})
       await host.db.for(caller).transaction(async (tx) => {
         if (!(await deleteAgent(tx, row.id))) throw host.fail("unknown_agent", { agent: ref.slice(0, 100) })
+        if (host.has(Sessions)) await host.use(Sessions).removeOfAgent(caller, row.agent_key)
         told(tx, "agent.deleted", row)
       })
       return row

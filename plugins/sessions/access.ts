@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from "node:crypto"
 import { type Caller, type Host, type SessionsService, type StoredMessage, seesAll } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
-import { appendMessage, countSessions, type Filter, findSession, newestSession, type SessionRow, storedMessages } from "./store.ts"
+import { appendMessage, countSessions, deleteSessionsOfAgent, type Filter, findSession, newestSession, type SessionRow, storedMessages } from "./store.ts"
 
 type Host_ = Host<typeof manifest>
 
@@ -18,7 +18,7 @@ export async function lookUp(host: Host_, caller: Caller, key: string): Promise<
 }
 
 /** Sessions as other plugins read them. */
-export function createReads(host: Host_): Pick<SessionsService, "facts" | "history" | "newest" | "append" | "count"> {
+export function createReads(host: Host_): Pick<SessionsService, "facts" | "history" | "newest" | "append" | "removeOfAgent" | "count"> {
   const everything: Filter = { userId: null, agentKey: null, channel: null }
   return {
     async facts(caller, key) {
@@ -39,6 +39,7 @@ export function createReads(host: Host_): Pick<SessionsService, "facts" | "histo
       await appendMessage(host.db.for(caller), session.id, id, content)
       return id
     },
+    removeOfAgent: (caller, agentKey) => deleteSessionsOfAgent(host.db.for(caller), agentKey),
     count: (caller) => countSessions(host.db.for(caller), { ...everything, userId: visibleTo(caller) }),
   }
 }

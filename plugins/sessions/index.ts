@@ -1,4 +1,4 @@
-import { type Caller, definePlugin, pageOf, reply, Sessions, type StoredMessage, wireMessage } from "@plugboard/sdk"
+import { Agents, type Caller, definePlugin, pageOf, reply, Sessions, type StoredMessage, wireMessage } from "@plugboard/sdk"
 import { createReads, lookUp, visibleTo } from "./access.ts"
 import { createChanges } from "./change.ts"
 import { createLeases } from "./leases.ts"
@@ -6,11 +6,19 @@ import { manifest } from "./manifest.ts"
 import { countSessions, type Filter, listSessions, type SessionRow, storedMessages } from "./store.ts"
 import { createTurns } from "./turns.ts"
 
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
 export default definePlugin(manifest, (host) => {
   const changes = createChanges(host)
   const leases = createLeases(host)
   host.offer(Sessions, { ...createTurns(host), ...createReads(host), clear: changes.clear })
 
+  /** Sessions carry their agent's key; a list may be asked for by its id too. */
+  async function keyOf(caller: Caller, agent: string | undefined): Promise<string | null> {
+    if (!agent) return null
+    const known = uuid.test(agent) && host.has(Agents) ? await host.use(Agents).resolve(caller, agent) : null
+    return known?.key ?? agent
+  }
   async function list(caller: Caller, filter: Filter, page: { limit: number; offset: number }) {
     const db = host.db.for(caller)
     const [rows, total] = await Promise.all([listSessions(db, filter, page.limit, page.offset), countSessions(db, filter)])
@@ -30,7 +38,7 @@ export default definePlugin(manifest, (host) => {
   return {
     routes: {
       list: async ({ query, caller, headers }) => {
-        const filter = { userId: visibleTo(caller, query.user_id), agentKey: query.agent_id ?? null, channel: query.channel ?? null }
+        const filter = { userId: visibleTo(caller, query.user_id), agentKey: await keyOf(caller, query.agent_id), channel: query.channel || null }
         const { rows, ...page } = await list(caller, filter, pageOf(query, 200, 20))
         // The command-line client wants its rows in another spelling. Source: wire contract, http-core 12.
         const payload = headers["x-goclaw-user-id"] === undefined ? { payload: rows.map(wireRow) } : {}
@@ -53,7 +61,7 @@ export default definePlugin(manifest, (host) => {
     rpc: {
       "sessions.list": async ({ agentId, channel, limit, offset }, { caller }) => {
         const page = pageOf({ limit: String(limit ?? ""), offset: String(offset ?? "") }, 200, 20)
-        const { rows, ...rest } = await list(caller, { userId: visibleTo(caller), agentKey: agentId || null, channel: channel || null }, page)
+        const { rows, ...rest } = await list(caller, { userId: visibleTo(caller), agentKey: await keyOf(caller, agentId), channel: channel || null }, page)
         return { sessions: rows.map(sessionInfo), ...rest }
       },
       "sessions.preview": ({ key }, { caller }) => preview(caller, key),

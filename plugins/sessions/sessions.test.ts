@@ -54,6 +54,38 @@ describe("sessions", () => {
     equal((await client.call("sessions.list", { channel: "telegram" })).total, 0)
   })
 
+  it("are narrowed to an agent by its key or its id, and to none by an unknown one", async () => {
+    const { client, key } = await begun("narrower")
+    const [{ id }] = (await as("admin", "root").get("/v1/agents")).body.agents.filter(({ agent_key }: { agent_key: string }) => agent_key === "default")
+    const viewer = await as("viewer", "narrower")
+    for (const agent of ["default", id, id.toUpperCase()]) {
+      deepEqual(
+        (await viewer.get(`/v1/sessions?agent_id=${agent}&channel=`)).body.sessions.map((session: { key: string }) => session.key),
+        [key],
+        agent,
+      )
+      for (const name of ["agentId", "agent_id", "agent_key"]) equal((await client.call("sessions.list", { [name]: agent })).total, 1, name)
+    }
+    for (const agent of [randomUUID(), "nobody"]) equal((await viewer.get(`/v1/sessions?agent_id=${agent}`)).body.total, 0)
+  })
+
+  it("go with their agent, whoever owns them, also while a run is under way", async () => {
+    const admin = await as("admin", "root")
+    const { id } = (await admin.post("/v1/agents", { name: "short-lived" })).body
+    const client = await admin.rpc()
+    const [idle, busy] = [`agent:short-lived:ws:direct:${randomUUID()}`, `agent:short-lived:ws:direct:${randomUUID()}`]
+    await client.call("chat.send", { agentId: "short-lived", sessionKey: idle, message: "/say hello" })
+    void client.request("chat.send", { agentId: "short-lived", sessionKey: busy, message: "/slow 100 20", stream: true })
+    await client.next("agent", ({ type, sessionKey }) => type === "run.started" && sessionKey === busy)
+    const others = await begun("bystander")
+    equal((await admin.delete(`/v1/agents/${id}`)).status, 200)
+    equal((await admin.get("/v1/sessions?agent_id=short-lived")).body.total, 0)
+    for (const table of ["sessions", "runs"]) deepEqual((await gateway.executeSql(`SELECT 1 FROM sessions.${table} WHERE agent_key = 'short-lived'`)).rows, [])
+    equal((await others.client.call("sessions.list")).total, 1)
+    equal((await admin.post("/v1/agents", { name: "short-lived" })).status, 201)
+    deepEqual((await client.call("sessions.preview", { key: idle })).messages, [])
+  })
+
   it("are shown to admins whoever owns them, and narrowed to a user on demand", async () => {
     const { key } = await begun("watched")
     const { body } = await as("admin", "root").get("/v1/sessions?user_id=watched")

@@ -81,6 +81,10 @@ export async function deleteSession(db: Queries, id: string): Promise<void> {
   await db.query(sql.type(Nothing)`DELETE FROM sessions.sessions WHERE id = ${id}`)
 }
 
+export async function deleteSessionsOfAgent(db: Queries, agentKey: string): Promise<number> {
+  return (await db.query(sql.type(Nothing)`DELETE FROM sessions.sessions WHERE agent_key = ${agentKey}`)).rowCount
+}
+
 /** Behind everything that is there, also behind what a run under way will add. */
 export async function appendMessage(db: Queries, sessionId: string, id: string, content: string): Promise<void> {
   await db.query(sql.type(Nothing)`

@@ -7,19 +7,22 @@ export interface GatewayLog extends Log {
 
 /** Values that must never be written, wherever they turn up. Bounded: the oldest go first. */
 export class Redactor {
-  readonly #values = new Set<string>()
+  /** By whose they are: who has many secrets pushes only older ones of its own out. */
+  readonly #values = new Map<string, Set<string>>()
   static readonly #limit = 2_000
 
   /** Short values are left out: masking `a` would mask every text. */
-  add(value: string | undefined): void {
+  add(value: string | undefined, owner = ""): void {
     if (value === undefined || value.length < 8) return
-    this.#values.delete(value)
-    this.#values.add(value)
-    if (this.#values.size > Redactor.#limit) this.#values.delete(this.#values.values().next().value as string)
+    const own = this.#values.get(owner) ?? new Set()
+    this.#values.set(owner, own)
+    own.delete(value)
+    own.add(value)
+    if (own.size > Redactor.#limit) own.delete(own.values().next().value as string)
   }
 
   clean(text: string): string {
-    for (const value of this.#values) if (text.includes(value)) text = text.replaceAll(value, "***")
+    for (const values of this.#values.values()) for (const value of values) if (text.includes(value)) text = text.replaceAll(value, "***")
     return text
   }
 }

@@ -17,7 +17,7 @@ export function createSecrets(key: Buffer, redactor: Redactor): SecretBox {
   const place = (tenantId: string, plugin: string, field: string) => Buffer.from(JSON.stringify([tenantId, plugin, field]))
   return {
     seal(tenantId, plugin, field, clear) {
-      redactor.add(clear)
+      redactor.add(clear, plugin)
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(place(tenantId, plugin, field))
       const sealed = Buffer.concat([nonce, cipher.update(clear, "utf8"), cipher.final(), cipher.getAuthTag()])
@@ -32,7 +32,7 @@ export function createSecrets(key: Buffer, redactor: Redactor): SecretBox {
       const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, nonceBytes)).setAAD(place(tenantId, plugin, field))
       decipher.setAuthTag(bytes.subarray(-tagBytes))
       const clear = decipher.update(bytes.subarray(nonceBytes, -tagBytes), undefined, "utf8") + decipher.final("utf8")
-      redactor.add(clear)
+      redactor.add(clear, plugin)
       return clear
     },
   }

@@ -53,7 +53,7 @@ export class Instance {
    * One call of the plugin for `caller`, who is lent to it for as long as the call, or the stream that it answers, goes on.
    * Fails with `kernel.plugin_failed` when the process ends meanwhile, and `kernel.plugin_timeout` past `limitMs`.
    */
-  async call(method: string, args: (lent: LentCaller | null) => readonly unknown[], { caller, signal, limitMs, keep }: CallOptions): Promise<unknown> {
+  async call(method: string, args: (lent: LentCaller | null) => readonly unknown[], { caller, signal, limitMs, keep, until }: CallOptions): Promise<unknown> {
     if (this.#options.inTransaction())
       throw new Error(`plugin ${this.#options.manifest.id} was called inside a transaction, which would hold its locks for as long as the call takes`)
     const process = await this.#process()
@@ -62,7 +62,7 @@ export class Instance {
     const forward = () => ends.abort(signal?.reason)
     signal?.addEventListener("abort", forward, { once: true })
     const timer = limitMs === undefined ? undefined : setTimeout(() => ends.abort(fail("plugin_timeout", { plugin: this.#options.manifest.id, ms: limitMs })), limitMs)
-    let streaming = false
+    let lasting = false
     const done = () => {
       signal?.removeEventListener("abort", forward)
       if (lent) this.callers.takeBack(lent)
@@ -72,15 +72,20 @@ export class Instance {
       const answer = await process.call(method, args(lent), ends.signal)
       const stream = keep?.(answer)
       if (stream) {
-        streaming = true
+        lasting = true
         return stream.wrap(this.#until(stream.source, signal, done))
+      }
+      const later = until?.(answer)
+      if (later) {
+        lasting = true
+        later.then(done, done)
       }
       return answer
     } catch (error) {
       throw this.#ofPlugin(error)
     } finally {
       clearTimeout(timer)
-      if (!streaming) done()
+      if (!lasting) done()
     }
   }
 
@@ -194,6 +199,8 @@ export interface CallOptions {
   limitMs?: number
   /** The stream in an answer, and how the answer looks around it. */
   keep?(answer: unknown): { source: AsyncIterable<unknown>; wrap(stream: AsyncIterable<unknown>): unknown } | undefined
+  /** When the caller is taken back for an answer behind which work goes on; with the answer itself when left out. */
+  until?(answer: unknown): Promise<unknown> | undefined
 }
 
 /** True for what others find without calling it: it must be there before anybody asks. */

@@ -80,6 +80,8 @@ function routeHandler(instance: Instance, plugin: string, name: string, decl: Ro
 function rpcHandler(instance: Instance, calls: OpenCalls, name: string, limitMs: number) {
   return async function callMethod(params: unknown, call: RpcCall): Promise<unknown> {
     const id = calls.add(call)
+    // Work behind the answer has the caller that the call had.
+    const behind = Promise.withResolvers<void>()
     let kept = false
     try {
       const facts = { connectionId: call.connectionId, cliProfile: call.cliProfile, call: id }
@@ -87,13 +89,15 @@ function rpcHandler(instance: Instance, calls: OpenCalls, name: string, limitMs:
         caller: call.caller,
         signal: call.closed,
         limitMs,
+        until: (answer) => ((answer as RpcAnswer | undefined)?.after ? behind.promise : undefined),
       })) as RpcAnswer
       if (after) {
         kept = true
         call.after(async () => {
           try {
-            await instance.call("after", () => [id], { caller: call.caller, signal: call.closed, limitMs: jobLimitMs })
+            await instance.call("after", () => [id], { caller: undefined, signal: call.closed, limitMs: jobLimitMs })
           } finally {
+            behind.resolve()
             calls.remove(id)
           }
         })

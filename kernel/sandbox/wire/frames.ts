@@ -41,65 +41,109 @@ export class FrameWriter {
   }
 }
 
-/** Of each such span the reader may spend a part on one process; then that process waits, in proportion when one frame took longer than that. Milliseconds. */
-const paceMs = { span: 100, part: 30 }
+/**
+ * Of each span the reader may spend a part on one process; then that process waits, in proportion when one frame took longer than that.
+ * Within its part it makes way after each slice, for requests that have nothing to do with it. Milliseconds.
+ */
+const paceMs = { span: 100, part: 20, slice: 2 }
 
 /**
  * Reads frames; `take` gets each. `broken` is called once when the bytes are no frames.
  * `paced`: a process that floods takes no more of this one than its part.
  */
 export function readFrames(source: Readable, take: (json: string, bytes: Uint8Array) => void, broken: (reason: string) => void, paced: boolean): void {
-  let held: Buffer[] = []
-  let heldBytes = 0
-  let wanted = headBytes
-  let over = false
+  const frames = new FrameBuffer(take, broken)
+  if (!paced) {
+    source.on("data", (chunk: Buffer) => {
+      frames.add(chunk)
+      frames.work(Number.POSITIVE_INFINITY)
+    })
+    return
+  }
   let spanEnds = 0
   let spent = 0
   source.on("data", (chunk: Buffer) => {
-    if (!paced) return read(chunk)
+    frames.add(chunk)
+    step()
+  })
+  function step(): void {
     const began = performance.now()
     if (began >= spanEnds) {
       spanEnds = began + paceMs.span
       spent = 0
     }
-    read(chunk)
+    const more = frames.work(began + paceMs.slice)
     const now = performance.now()
     spent += now - began
-    if (spent < paceMs.part) return
+    if (spent < paceMs.part && !more) return
     source.pause()
+    if (spent < paceMs.part) {
+      setImmediate(goOn, more)
+      return
+    }
     const waitMs = Math.max(1, spanEnds - now, (spent * paceMs.span) / paceMs.part - spent)
     spanEnds = now + waitMs
-    setTimeout(() => source.resume(), waitMs)
-  })
-  function read(chunk: Buffer): void {
-    if (over) return
-    held.push(chunk)
-    heldBytes += chunk.length
-    if (heldBytes < wanted) return
-    let all = held.length === 1 ? chunk : Buffer.concat(held)
+    setTimeout(goOn, waitMs, more)
+  }
+  function goOn(more: boolean): void {
+    source.resume()
+    if (more) step()
+  }
+}
+
+/** Bytes that have come, and the frames in them. */
+class FrameBuffer {
+  readonly #take: (json: string, bytes: Uint8Array) => void
+  readonly #broken: (reason: string) => void
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #wanted = headBytes
+  #over = false
+
+  constructor(take: (json: string, bytes: Uint8Array) => void, broken: (reason: string) => void) {
+    this.#take = take
+    this.#broken = broken
+  }
+
+  add(chunk: Buffer): void {
+    if (this.#over) return
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+  }
+
+  /** Hands on whole frames until that time. True when there are more. */
+  work(until: number): boolean {
+    if (this.#over || this.#heldBytes < this.#wanted) return false
+    let all = this.#held.length === 1 ? (this.#held[0] as Buffer) : Buffer.concat(this.#held)
+    let late = false
     while (all.length >= headBytes) {
       const rest = all.readUInt32LE(0)
       const text = all.readUInt32LE(4)
-      if (rest < 4 || rest > longestFrame || text > rest - 4) {
-        over = true
-        broken(rest > longestFrame ? `it sent a frame of ${rest} bytes, and ${longestFrame} are the most` : "it sent bytes that are no frame")
-        return
-      }
+      if (rest < 4 || rest > longestFrame || text > rest - 4)
+        return this.#end(rest > longestFrame ? `it sent a frame of ${rest} bytes, and ${longestFrame} are the most` : "it sent bytes that are no frame")
       const end = 4 + rest
-      wanted = end
+      this.#wanted = end
       if (all.length < end) break
+      late = until < Number.POSITIVE_INFINITY && performance.now() >= until
+      if (late) break
       const bodyAt = headBytes + text
       try {
-        take(all.toString("utf8", headBytes, bodyAt), all.subarray(bodyAt, end))
+        this.#take(all.toString("utf8", headBytes, bodyAt), all.subarray(bodyAt, end))
       } catch (error) {
-        over = true
-        broken(`it sent a frame that cannot be read: ${(error as Error).message}`)
-        return
+        return this.#end(`it sent a frame that cannot be read: ${(error as Error).message}`)
       }
       all = all.subarray(end)
-      wanted = headBytes
+      this.#wanted = headBytes
     }
-    held = all.length > 0 ? [all] : []
-    heldBytes = all.length
+    this.#held = all.length > 0 ? [all] : []
+    this.#heldBytes = all.length
+    return late
+  }
+
+  #end(reason: string): false {
+    this.#over = true
+    this.#held = []
+    this.#broken(reason)
+    return false
   }
 }

@@ -5,8 +5,13 @@ import { type ProviderConnection, type ProviderErrorName, providerErrors } from 
 /** Settings of a plugin whose types call providers over HTTP. */
 export const ProviderLimits = Type.Object(
   {
-    firstByteMs: Type.Integer({ default: 60_000, minimum: 100, maximum: 600_000, description: "How long a provider may take until its first byte." }),
-    idleMs: Type.Integer({ default: 30_000, minimum: 100, maximum: 600_000, description: "How long a provider may fall silent in an answer." }),
+    firstByteMs: Type.Integer({
+      default: 180_000,
+      minimum: 100,
+      maximum: 600_000,
+      description: "How long a provider may take until its first byte, which without streaming comes with the whole answer.",
+    }),
+    idleMs: Type.Integer({ default: 90_000, minimum: 100, maximum: 600_000, description: "How long a provider may fall silent in an answer." }),
     maxEventBytes: Type.Integer({ default: 1_048_576, minimum: 1_024, description: "Largest event of a stream." }),
     maxAnswerBytes: Type.Integer({ default: 33_554_432, minimum: 1_024, description: "Largest answer that is not a stream." }),
   },

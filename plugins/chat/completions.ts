@@ -1,18 +1,20 @@
 import { randomUUID } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, Passthrough, passedThrough, reply, type SseFrame } from "@plugboard/sdk"
+import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, Passthrough, passedThrough, reply } from "@plugboard/sdk"
 import type { Static } from "typebox"
+import { chunks, completion, storedChunks } from "./completion-stream.ts"
 import { type ChatRequest, wireUsage } from "./completion-wire.ts"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
 import type { Outcomes } from "./outcome.ts"
-import type { Request, Run } from "./run.ts"
+import type { Rejoining } from "./rejoining.ts"
+import type { Request } from "./run.ts"
 
 type Body = Static<typeof ChatRequest>
 type Headers = Readonly<Record<string, string | undefined>>
 type Message = Body["messages"][number]
 
 /** Chats over OpenAI's route. Each call opens a session of its own, with the earlier messages of the request as its history. */
-export function createCompletions(host: Host<typeof manifest>, engine: Engine, outcomes: Outcomes) {
+export function createCompletions(host: Host<typeof manifest>, engine: Engine, outcomes: Outcomes, rejoining: Rejoining) {
   const agents = host.use(Agents)
 
   /** `goclaw:KEY` and `agent:KEY` name an agent; every other model text means what the headers, the body or the default say. */
@@ -65,6 +67,11 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
 
   return async function completions({ body, caller: given, headers, signal }: { body: Body; caller: Caller; headers: Headers; signal: AbortSignal }) {
     const caller = callerOf(given, body, headers)
+    const lastId = headers["last-event-id"]
+    if (lastId && body.stream) {
+      const { run, frames } = rejoining.rejoin(caller, lastId, signal)
+      return reply.sse(frames, { "x-run-id": run.id })
+    }
     const target = await targetOf(caller, body, headers)
     if (target) return passedThrough(host.use(Passthrough).chat(caller, target, body, signal))
     const agent = await agentOf(caller, body, headers)
@@ -82,9 +89,11 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
       return reply.sse(storedChunks(shape, content, body.stream_options?.include_usage ? usage : undefined), answerHeaders)
     }
     const { run } = started
+    const frames = () => chunks(run, shape, body.stream_options?.include_usage ?? false, outcomes)
+    if (body.stream && run.id === request.runId && headers["x-stream-ids"]) return reply.sse(rejoining.begin(run, frames, signal), answerHeaders)
     // The one who asked is gone: nobody reads on. A repeated request leaves the first one's run alone.
     if (run.id === request.runId) whenGone(signal, () => engine.stop(run, signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled"))
-    if (body.stream) return reply.sse(chunks(run, shape, body.stream_options?.include_usage ?? false, outcomes), answerHeaders)
+    if (body.stream) return reply.sse(frames(), answerHeaders)
     const outcome = await run.done
     if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
     return reply.json(completion(shape, outcome.content, outcome.finish, wireUsage(outcome.usage)), { headers: answerHeaders })
@@ -94,60 +103,6 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
 function whenGone(signal: AbortSignal, leave: () => void): void {
   if (signal.aborted) leave()
   else signal.addEventListener("abort", leave, { once: true })
-}
-
-interface Shape {
-  id: string
-  created: number
-  model: string
-}
-
-function completion({ id, created, model }: Shape, content: string, finish_reason: "stop" | "length" | "content_filter", usage?: ReturnType<typeof wireUsage>) {
-  return {
-    id,
-    object: "chat.completion" as const,
-    created,
-    model,
-    choices: [{ index: 0, message: { role: "assistant" as const, content }, finish_reason }],
-    ...(usage && { usage }),
-  }
-}
-
-/** One chunk for each delta of the model, in as few writes as the deltas came in. The parts that never change are made once. */
-async function* chunks(run: Run, shape: Shape, includeUsage: boolean, outcomes: Outcomes): AsyncIterable<readonly SseFrame[]> {
-  const head = JSON.stringify({ id: shape.id, object: "chat.completion.chunk", created: shape.created, model: shape.model }).slice(0, -1)
-  const tail = includeUsage ? ',"usage":null}' : "}"
-  const chunk = (delta: string, finish = "null"): SseFrame => ({ data: `${head},"choices":[{"index":0,"delta":${delta},"finish_reason":${finish}}]${tail}` })
-  // With the first text and not before it: a run that fails until then can still answer with a status.
-  let opening = [chunk('{"role":"assistant","content":""}')]
-  let said = false
-  let roundBegins = false
-  for await (const batch of run.log.read()) {
-    const frames: SseFrame[] = []
-    for (const { type, payload } of batch) {
-      if (type === "chunk") {
-        // Text before and after tools is shown in one piece: a blank line keeps the rounds apart.
-        const text = roundBegins && said ? `\n\n${payload?.content as string}` : (payload?.content as string)
-        roundBegins = false
-        said = true
-        frames.push(chunk(`{"content":${JSON.stringify(text)}}`))
-      } else if (type === "tool.result") roundBegins = true
-    }
-    if (frames.length === 0) continue
-    yield [...opening, ...frames]
-    opening = []
-  }
-  const outcome = await run.done
-  if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
-  const last: SseFrame[] = [...opening, chunk("{}", JSON.stringify(outcome.finish))]
-  if (includeUsage) last.push({ data: `${head},"choices":[],"usage":${JSON.stringify(wireUsage(outcome.usage))}}` })
-  yield [...last, { data: "[DONE]" }]
-}
-
-async function* storedChunks({ id, created, model }: Shape, content: string, usage: object | undefined): AsyncIterable<readonly SseFrame[]> {
-  const chunk = (delta: object, finish_reason: string | null) => ({ data: { id, object: "chat.completion.chunk", created, model, choices: [{ index: 0, delta, finish_reason }] } })
-  const last = usage ? [{ data: { id, object: "chat.completion.chunk", created, model, choices: [], usage } }] : []
-  yield [chunk({ role: "assistant", content: "" }, null), chunk({ content }, null), chunk({}, "stop"), ...last, { data: "[DONE]" }]
 }
 
 function textOf({ content }: Message): string {

@@ -10,6 +10,7 @@ import { createIdleWait } from "./idle-wait.ts"
 import { manifest } from "./manifest.ts"
 import { modelList } from "./model-list.ts"
 import { createOutcomes } from "./outcome.ts"
+import { createRejoining } from "./rejoining.ts"
 import { createSend } from "./send.ts"
 import { createWake } from "./wake.ts"
 
@@ -17,6 +18,7 @@ export default definePlugin(manifest, (host) => {
   const outcomes = createOutcomes(host)
   const engine = createEngine(host, outcomes)
   const control = createControl(host, engine)
+  const rejoining = createRejoining(host, engine)
   host.contribute(Tools, datetime.name, datetime)
   const runs = createAskedRuns(host, engine)
   const wake = createWake(host, runs, outcomes)
@@ -25,7 +27,7 @@ export default definePlugin(manifest, (host) => {
   host.offer(AgentAnswers, createAgentAnswers(host, engine, outcomes))
   return {
     routes: {
-      completions: createCompletions(host, engine, outcomes),
+      completions: createCompletions(host, engine, outcomes, rejoining),
       wake: ({ params, body, caller, headers, signal }) => wake(params.id, body, caller, headers["idempotency-key"], signal),
       models: async ({ caller }) => ({ object: "list" as const, data: await modelList(host, caller) }),
     },
@@ -45,6 +47,9 @@ export default definePlugin(manifest, (host) => {
       },
     },
     drain: (signal) => engine.drain(signal),
-    stop: () => engine.stored.stop(),
+    stop() {
+      rejoining.stop()
+      return engine.stored.stop()
+    },
   }
 })

@@ -11,6 +11,12 @@ export const Config = Type.Object(
   {
     maxRuns: Type.Integer({ default: 2_000, minimum: 1, description: "Runs at once on this node; more are refused with 503." }),
     runTimeoutMs: Type.Integer({ default: 600_000, minimum: 1_000, description: "Longest run." }),
+    rejoinMs: Type.Integer({
+      default: 60_000,
+      minimum: 1_000,
+      maximum: 600_000,
+      description: "How long a numbered stream goes on without its client, and can be read when it has ended.",
+    }),
     toolTimeoutMs: Type.Integer({ default: 60_000, minimum: 100, description: "Longest call of a tool." }),
     maxHistoryChars: Type.Integer({ default: 1_000_000, minimum: 1_000, description: "Text of earlier messages that one request carries at most; the oldest are left out first." }),
   },

@@ -31,12 +31,6 @@ const fatal: [id: string, what: string, handler: string, reason: RegExp][] = [
   ["noise", "bytes that are no frames", "() => { send(Buffer.alloc(100000, 1)); return forever }", /frame/],
   ["deep", "a value of 100,000 levels", "() => { send(frame('[8,0,\"log\",' + '['.repeat(100000) + ']'.repeat(100000) + ']')); return forever }", /deeper than/],
   ["crowd", "a value of ten million parts", "() => { send(frame('[8,0,\"log\",[' + '0,'.repeat(5000000) + '0]]')); return forever }", /more than \d+ parts/],
-  [
-    "many-calls",
-    "10,000 calls at once",
-    "() => { send(Buffer.concat(Array.from({ length: 10000 }, (_, id) => frame(JSON.stringify([0, id, 'http.check', ['http://x.example']]))))); return forever }",
-    /calls and streams at once/,
-  ],
   ["same-call", "two calls of one number", "() => { const call = frame('[0,7,\"tenants\",[]]'); send(Buffer.concat([call, call])); return forever }", /number/],
   [
     "unasked",
@@ -69,6 +63,13 @@ const bearable: [id: string, what: string, handler: string, status: number][] = 
     "long-line",
     "a line of 4 MB without an end",
     "() => { for (let n = 0; n < 4; n++) { let left = 1 << 20; const text = Buffer.alloc(left, 'x'); while (left > 0) { try { left -= writeSync(2, text, 0, left) } catch (error) { if (error.code !== 'EAGAIN') throw error } } } return {} }",
+    200,
+  ],
+  // They are worked off at the pace that one plugin has; more than a thousand that wait at once end it, as the tests of the connection show.
+  [
+    "many-calls",
+    "10,000 calls",
+    "() => { send(Buffer.concat(Array.from({ length: 10000 }, (_, id) => frame(JSON.stringify([0, id, 'http.check', ['http://x.example']]))))); return {} }",
     200,
   ],
   ["events", "30,000 events", "({ caller }) => { for (let n = 0; n < 30000; n++) host.events.publish(caller, 'events.noise', {}); return {} }", 200],

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { Audit, type Caller, Gateway, Keys, type PluginState, Plugins, row, sql, Tenants } from "@plugboard/sdk"
+import { Audit, type Caller, Gateway, Keys, PairingDoor, Pairings, type PluginState, Plugins, row, sql, Tenants } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { createAuth } from "./auth/create.ts"
 import type { GatewayConfig } from "./config.ts"
@@ -26,6 +26,8 @@ import { type Crossing, Services, sameProcess } from "./plugins/services.ts"
 import { loadTexts } from "./plugins/texts.ts"
 import { createAuditService } from "./records/activity.ts"
 import { createKeysService } from "./records/keys.ts"
+import { createPairingDoor } from "./records/pairing-door.ts"
+import { createPairingsService } from "./records/pairings.ts"
 import { createTenantsService } from "./records/tenants.ts"
 import type { RegistrySource } from "./registry.ts"
 import { createRpc } from "./rpc/create.ts"
@@ -89,7 +91,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     const manager: PluginManager = new PluginManager({
       drainMs: config.drainSeconds * 1_000,
       kernelTexts: loadTexts(import.meta.dirname),
-      kernelServices: [Audit, Keys, Tenants, Gateway, Plugins],
+      kernelServices: [Audit, Keys, Pairings, Tenants, Gateway, Plugins],
       cross: options.cross ?? sameProcess,
       migrate: async (candidate) => {
         const { manifest, migrations, origin } = candidate
@@ -139,9 +141,12 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       stopping: stopping.signal,
       version,
     })
-    const rpc = createRpc({ config, log, auth, registry: manager, bus, authorized: (...args) => authorized("rpc", ...args), stopping: stopping.signal, version })
+    const pairings = createPairingsService({ db })
+    const pairing = createPairingDoor({ auth, pairings, open: () => services.has(PairingDoor) })
+    const rpc = createRpc({ pairing, config, log, auth, registry: manager, bus, authorized: (...args) => authorized("rpc", ...args), stopping: stopping.signal, version })
     services.offer(kernelOwner, Audit, createAuditService({ db }))
     services.offer(kernelOwner, Keys, createKeysService({ db }))
+    services.offer(kernelOwner, Pairings, pairings)
     services.offer(kernelOwner, Tenants, createTenantsService({ db }))
     services.offer(kernelOwner, Gateway, {
       async health() {

@@ -26,6 +26,8 @@ export interface Auth {
   onKeyRevoked(listener: (keyId: string) => void): void
   /** What the gateway knows of a tenant; null when there is none of that id. */
   tenant(id: string): Promise<TenantFacts | null>
+  /** The first of these ids or slugs that names one; else the master tenant. */
+  tenantNamed(refs: readonly string[]): Promise<TenantFacts>
   /** Writes what is still to be written, such as the last use of keys. */
   close(): Promise<void>
 }

@@ -78,6 +78,7 @@ export function createAuth({ config, db, log, bus }: AuthDeps): Auth {
     spend: (key) => (config.rateLimitRpm > 0 ? spendToken(digestOf(key)) : 0),
     onKeyRevoked: keys.onEnded,
     tenant: directory.byId,
+    tenantNamed: async (refs) => (await directory.firstOf(refs)) ?? master,
     close: keys.close,
   }
 }

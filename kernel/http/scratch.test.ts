@@ -3,6 +3,7 @@ import { type AddressInfo, connect, type Socket } from "node:net"
 import type { Caller, Manifest, RouteDecl, RouteRequest } from "@plugboard/sdk"
 import { Type } from "typebox"
 import type { Auth, Credentials } from "../auth/auth.ts"
+import { master } from "../auth/directory.ts"
 import { demandAccess } from "../auth/powers.ts"
 import { fail } from "../failures.ts"
 import { createLog, Redactor } from "../log.ts"
@@ -58,6 +59,7 @@ export async function scratchHttp(routes: Routes, changes: Partial<HttpRooms> & 
     spend: () => changes.waitMs ?? 0,
     onKeyRevoked: () => undefined,
     tenant: async () => null,
+    tenantNamed: async () => master,
     close: async () => undefined,
   }
   const log = createLog({ level: "debug", redactor: new Redactor(), write: (line) => logs.push(line) })

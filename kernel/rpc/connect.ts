@@ -9,7 +9,8 @@ import { parametersFor } from "./parameters.ts"
 
 /** Starts a pairing for a socket that shows no credential; the socket may then ask for the outcome, and nothing else. Source: wire contract, websocket 2.5. */
 export interface Pairing {
-  request(shown: Credentials): Promise<{ pairing_code: string; sender_id: string }>
+  /** Null while nobody offers to pair. */
+  request(shown: Credentials): Promise<{ pairing_code: string; sender_id: string } | null>
 }
 
 export interface EntryRooms {
@@ -48,8 +49,9 @@ export async function connect(connection: Connection, given: Record<string, unkn
     address: connection.address,
   }
   const server = { name: "goclaw", version: rooms.version }
-  const caller = await resolve(shown, rooms)
-  if (!caller) return { cliProfile, payload: { protocol: 3, status: "pending_pairing", ...(await rooms.pairing?.request(shown)), server } }
+  const { caller, pending } = await resolve(shown, rooms)
+  connection.senderId = pending?.sender_id ?? (caller?.via === "pairing" ? shown.senderId : undefined)
+  if (!caller) return { cliProfile, payload: { protocol: 3, status: "pending_pairing", ...pending, server } }
   // Known before anything else is waited for, so that a key which ends meanwhile finds its socket.
   connection.entrant = caller
   const tenant = await rooms.auth.tenant(caller.tenantId)
@@ -57,11 +59,12 @@ export async function connect(connection: Connection, given: Record<string, unkn
   return { caller, cliProfile, payload: { ...greeting(caller), ...(tenant && { tenant_name: tenant.name, tenant_slug: tenant.slug }), server } }
 }
 
-async function resolve(shown: Credentials, { auth, pairing }: EntryRooms): Promise<Caller | undefined> {
+async function resolve(shown: Credentials, { auth, pairing }: EntryRooms): Promise<{ caller?: Caller; pending?: { pairing_code: string; sender_id: string } }> {
   try {
-    return await auth.resolve(shown)
+    return { caller: await auth.resolve(shown) }
   } catch (error) {
-    if (pairing && !shown.token && isError(error, "kernel.unauthenticated")) return undefined
+    const pending = pairing && !shown.token && isError(error, "kernel.unauthenticated") ? await pairing.request(shown) : null
+    if (pending) return { pending }
     throw error
   }
 }

@@ -26,6 +26,8 @@ export class Connection {
   known = false
   /** True: shows no credential and waits for somebody to approve its pairing. */
   pending = false
+  /** The browser pairing that it came in by, or waits for. */
+  senderId: string | undefined
   /** True once its credential has ended. Nothing is begun for it any more. */
   dismissed = false
   locale: Locale = "en"

@@ -52,7 +52,7 @@ export function createRpc(rooms: RpcRooms): Rpc {
   const begin = createDispatch({ ...rooms, admit })
 
   rooms.auth.onKeyRevoked((keyId) => closeWhere((caller) => caller.keyId === keyId))
-  expelWhoLostAccess(rooms.bus, closeWhere)
+  expelWhoLostAccess(rooms.bus, connections, closeWhere)
 
   const deafen = rooms.bus.subscribeAll((event) => {
     const entry = rooms.registry.current.events.get(event.name)
@@ -100,10 +100,10 @@ export function createRpc(rooms: RpcRooms): Rpc {
     else strangers.delete(address)
   }
 
-  function closeWhere(fits: (caller: Caller) => boolean, farewell?: Outgoing): void {
+  function closeWhere(fits: (caller: Caller, connection: Connection) => boolean, farewell?: Outgoing): void {
     for (const connection of connections) {
       const { caller, entrant } = connection
-      if (!(caller && fits(caller)) && !(entrant && fits(entrant))) continue
+      if (!(caller && fits(caller, connection)) && !(entrant && fits(entrant, connection))) continue
       connection.dismissed = true
       if (farewell && caller) connection.outbound.push(farewell)
       takeLeave(connection)

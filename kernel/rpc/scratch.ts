@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { type EventDecl, type Role, type RpcCall, type RpcDecl, roles } from "@plugboard/sdk"
 import { Type } from "typebox"
 import type { Auth } from "../auth/auth.ts"
+import { master } from "../auth/directory.ts"
 import { demandAccess } from "../auth/powers.ts"
 import { EventBus } from "../events.ts"
 import { fail } from "../failures.ts"
@@ -106,5 +107,6 @@ const keysOnly: Omit<Auth, "onKeyRevoked"> = {
   check: demandAccess,
   spend: () => 0,
   tenant: async (id) => ({ id, slug: "master", name: "Master", status: "active" }),
+  tenantNamed: async () => master,
   close: async () => undefined,
 }

@@ -152,3 +152,44 @@ export interface AuditService {
 }
 /** Reads the audit log. Plugins write to it with `tx.audit`. */
 export const Audit = service<AuditService>("kernel.audit", "1.0.0")
+
+export interface NewPairing {
+  senderId: string
+  channel: string
+  chatId: string
+  accountId: string
+}
+/** Times in ms since 1970. */
+export interface PendingPairing {
+  code: string
+  sender_id: string
+  channel: string
+  chat_id: string
+  account_id: string
+  created_at: number
+  expires_at: number
+}
+export interface PairedDevice {
+  sender_id: string
+  channel: string
+  chat_id: string
+  paired_at: number
+  paired_by: string
+}
+/** Devices and senders of channels that somebody let in. A code lives for an hour, a pairing for 30 days; a browser that is paired is an operator. */
+export interface PairingsService {
+  /** At most 3 wait for one account of a channel: `kernel.pairings_full`. Asked for again, the code that waits. */
+  request(caller: Caller, wanted: NewPairing): Promise<{ code: string }>
+  /** `kernel.unknown_pairing` for a code that is wrong or too old; after 10 wrong ones `kernel.rate_limited` for ten minutes. */
+  approve(caller: Caller, code: string, approvedBy: string): Promise<PairedDevice>
+  deny(caller: Caller, code: string): Promise<void>
+  list(caller: Caller): Promise<{ pending: PendingPairing[]; paired: PairedDevice[] }>
+  /** In force at once, also on open sockets. */
+  revoke(caller: Caller, senderId: string, channel: string): Promise<void>
+  /** Of a browser. Needs no more than its id, which only the gateway and the browser know. */
+  status(senderId: string): Promise<"approved" | "pending" | "expired">
+}
+export const Pairings = service<PairingsService>("kernel.pairings", "1.0.0")
+
+/** Offered by the plugin that lets browsers ask to be let in: while it is there, `connect` without a credential begins a pairing. */
+export const PairingDoor = service<object>("pairing.door", "1.0.0")

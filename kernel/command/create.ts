@@ -4,6 +4,7 @@ import type { Command } from "commander"
 import { PackageError } from "../packages/package-error.ts"
 import { bundledPlugins } from "../plugins/discover.ts"
 import { version } from "../version.ts"
+import { bringOwnPackages } from "./own-packages.ts"
 
 /** What a folder to start from can be about: each is a folder of `templates/`, which runs and is tested there as it is, under this name. */
 const kinds = ["provider", "tool", "hook"] as const
@@ -19,6 +20,7 @@ export function registerCreate(plugins: Command): void {
     .option("--in <folder>", "where its folder goes; here when left out", ".")
     .action(async (name: string, options: { kind: string; in: string }) => {
       const { folder, files } = await createPlugin(name, options.kind, options.in)
+      await bringOwnPackages(folder)
       process.stdout.write([folder, ...files.map((file) => `  ${file}`), "", `  cd ${folder}`, "  npm install", "  npm test", ""].join("\n"))
     })
 }

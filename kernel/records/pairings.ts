@@ -8,7 +8,7 @@ import { fail } from "../failures.ts"
 /** Without I, O, 0 and 1, which are mistaken for each other. Source, also of the numbers below: wire contract, websocket 2.5. */
 const alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 const waitingMost = 3
-/** Wrong codes that one user may try in ten minutes. */
+/** Wrong codes that one user may try in ten minutes. The wait that is told is all of these: two refusals then look alike, whatever was asked for. */
 const missesMost = 10
 const missesMs = 600_000
 
@@ -36,7 +36,7 @@ export function createPairingsService({ db }: { db: Database }): PairingsService
   async function trying<T>({ tenantId, userId }: Caller, work: () => Promise<T>): Promise<T> {
     const who = `${tenantId}\n${userId}`
     const tried = misses.get(who) ?? 0
-    if (tried >= missesMost) throw fail("rate_limited", {}, { retryAfterMs: Math.ceil(misses.getRemainingTTL(who)) })
+    if (tried >= missesMost) throw fail("rate_limited", {}, { retryAfterMs: missesMs })
     misses.set(who, tried + 1)
     const value = await work()
     misses.set(who, Math.max(0, (misses.get(who) ?? 1) - 1))

@@ -24,7 +24,7 @@ export function messageBody({ content, thinking, toolCalls }: ModelMessage): Rec
   }
 }
 
-export function usageBody(usage: Usage): object {
+function usageBody(usage: Usage): object {
   return {
     prompt_tokens: usage.promptTokens,
     completion_tokens: usage.completionTokens,

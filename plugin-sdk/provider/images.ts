@@ -37,7 +37,7 @@ export async function withInlineImages(
 
   async function fetchImage(url: string): Promise<string> {
     try {
-      return await dataUrlOf(host.http, url, AbortSignal.any([signal, AbortSignal.timeout(fetchMs)]))
+      return await dataUrlOf(host, url, AbortSignal.any([signal, AbortSignal.timeout(fetchMs)]))
     } catch (error) {
       signal.throwIfAborted()
       const why = String(failureOf(error)?.params.reason ?? (error as Error).message)
@@ -53,13 +53,13 @@ export async function withInlineImages(
   return { ...request, messages: await Promise.all(messages) }
 }
 
-async function dataUrlOf(http: Http, url: string, signal: AbortSignal): Promise<string> {
-  let response = await http.request(url, { signal })
+async function dataUrlOf(host: { readonly http: Http }, url: string, signal: AbortSignal): Promise<string> {
+  let response = await host.http.request(url, { signal })
   for (let redirects = 0; response.status >= 300 && response.status < 400 && response.headers.location; redirects += 1) {
     if (redirects === mostRedirects) throw new Error("it redirects too often")
     url = new URL(response.headers.location, url).href
     await bytesOf(response)
-    response = await http.request(url, { signal })
+    response = await host.http.request(url, { signal })
   }
   const type = response.headers["content-type"]?.split(";")[0]?.trim() ?? ""
   const bytes = await bytesOf(response)

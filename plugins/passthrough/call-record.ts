@@ -78,7 +78,6 @@ export function createCallRecords(host: Host<typeof manifest>, write: (caller: C
     },
   }
 }
-type CallRecords = ReturnType<typeof createCallRecords>
 
 /** What is known of a call while it is under way; its record when it ends. */
 export class CallRecord {

@@ -211,6 +211,7 @@ export const manifest = defineManifest({
     session_needed: { kind: "INVALID_REQUEST" },
     no_provider: { kind: "UNAVAILABLE" },
     run_failed: { kind: "INTERNAL", params: Type.Object({ cause: Type.String() }) },
+    run_without_answer: { kind: "UPSTREAM_FAILED", params: Type.Object({ cause: Type.String() }) },
     run_timeout: { kind: "AGENT_TIMEOUT", params: Type.Object({ ms: Type.Integer() }) },
     run_interrupted: { kind: "UNAVAILABLE" },
     run_broken: { kind: "INTERNAL", params: Type.Object({ run: Type.String() }) },

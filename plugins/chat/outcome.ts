@@ -36,7 +36,7 @@ export function createOutcomes(host: Host<typeof manifest>) {
     /** The same for a run that ended earlier, or on another node. */
     failureIn({ status, error }: RunAnswer): Failure {
       if (status === "cancelled") return cancelled()
-      return status === "failed" ? host.fail("run_failed", { cause: error ?? status }) : interruption()
+      return status === "failed" ? host.fail("run_without_answer", { cause: error ?? status }) : interruption()
     },
   }
 }

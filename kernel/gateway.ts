@@ -81,7 +81,10 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     const auth = await createAuth({ config, db, log, bus })
     const load = new Load()
     const services = new Services(options.cross ?? sameProcess)
-    const eachTenant = (work: (caller: Caller) => Promise<void>) => forEachTenant(db, work)
+    const eachTenant = (plugin: string, work: (caller: Caller) => Promise<void>) =>
+      forEachTenant(db, async (caller) => {
+        if (!manager.isOff(plugin, caller.tenantId)) await work(caller)
+      })
     const jobs = new Jobs(db, log, eachTenant)
     db.setEnqueuer?.(
       (job, store) => jobs.enqueue({ ...job, decl: declOf(job.plugin, job.name) } as never, job.caller, job.data, {}, store),
@@ -159,7 +162,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       db,
       config,
       log,
-      eachTenant,
+      eachTenant: (work) => forEachTenant(db, work),
       hasService: (service, version) => services.has({ service, version }),
       onChange: (listener) => manager.onChange(listener),
       isOff: manager.isOff,

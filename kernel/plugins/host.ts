@@ -27,7 +27,8 @@ export interface HostRooms {
   }
   /** A tenant's present hook set; a call keeps the one that it began with. */
   hooks(tenantId: string): HookSet
-  eachTenant(work: (caller: Caller) => Promise<void>): Promise<void>
+  /** Without those that do without the plugin. */
+  eachTenant(plugin: string, work: (caller: Caller) => Promise<void>): Promise<void>
   describe(error: unknown, locale: Locale): string | null
 }
 
@@ -105,7 +106,7 @@ export function createHost({ manifest, owner, undo, config }: HostFor, rooms: Ho
     cache: (options) => createTenantCache(options, rooms.bus, undo),
     environment: (names) => rooms.environment(names),
     node: rooms.node,
-    eachTenant: (work) => rooms.eachTenant(work),
+    eachTenant: (work) => rooms.eachTenant(id, work),
     describe: async (error, locale) => rooms.describe(error, locale),
     fail(name: string, params: object, options) {
       const decl = manifest.errors?.[name]

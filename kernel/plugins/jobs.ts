@@ -2,6 +2,9 @@ import type { Caller, JobDecl } from "@plugboard/sdk"
 import type { Job, PgBoss } from "pg-boss"
 import type { GatewayLog } from "../log.ts"
 
+/** Runs for each tenant that has the plugin on. */
+type EachTenant = (plugin: string, work: (caller: Caller) => Promise<void>) => Promise<void>
+
 export interface ActiveJob {
   plugin: string
   name: string
@@ -30,12 +33,12 @@ const queue = "plugboard"
 export class Jobs {
   readonly #store: JobStore
   readonly #log: GatewayLog
-  readonly #eachTenant: (work: (caller: Caller) => Promise<void>) => Promise<void>
+  readonly #eachTenant: EachTenant
   #active: ReadonlyMap<string, ActiveJob> = new Map()
   #boss: Promise<PgBoss> | undefined
   readonly #stopping = new AbortController()
 
-  constructor(store: JobStore, log: GatewayLog, eachTenant: (work: (caller: Caller) => Promise<void>) => Promise<void>) {
+  constructor(store: JobStore, log: GatewayLog, eachTenant: EachTenant) {
     this.#store = store
     this.#log = log
     this.#eachTenant = eachTenant
@@ -116,6 +119,6 @@ export class Jobs {
     }
     const ends = AbortSignal.any([this.#stopping.signal, ...(signal ? [signal] : [])])
     if (envelope.caller) return job.run(envelope.data, envelope.caller, ends)
-    await this.#eachTenant((caller) => job.run(envelope.data, caller, ends))
+    await this.#eachTenant(job.plugin, (caller) => job.run(envelope.data, caller, ends))
   }
 }

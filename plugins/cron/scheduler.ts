@@ -21,6 +21,7 @@ export function createScheduler(host: Host<typeof manifest>) {
   let timer: NodeJS.Timeout | undefined
   let ticking: Promise<void> = Promise.resolve()
   let awaits = true
+  let draining = false
   let lookedAt = Number.NEGATIVE_INFINITY
   let renewedAt = performance.now()
 
@@ -67,11 +68,12 @@ export function createScheduler(host: Host<typeof manifest>) {
   }
 
   function next(): void {
+    if (draining) return
     timer = setTimeout(() => {
       ticking = tick()
         .catch((err: unknown) => host.log.debug({ err }, "due jobs not looked up; the next round tries again"))
         .finally(() => {
-          if (!stopping.signal.aborted) next()
+          next()
         })
     }, tickMs)
     timer.unref()
@@ -91,6 +93,8 @@ export function createScheduler(host: Host<typeof manifest>) {
     },
     /** What is under way may end until the signal does; the rest is left to other nodes, or to the next start. */
     async drain(signal: AbortSignal): Promise<void> {
+      // A round that is under way must not begin the next one.
+      draining = true
       clearTimeout(timer)
       const give = () => stopping.abort()
       if (signal.aborted) give()

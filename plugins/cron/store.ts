@@ -93,10 +93,10 @@ export async function releaseJob(db: Queries, id: string, afterMs: number): Prom
     UPDATE cron.jobs SET attempt = greatest(attempt - 1, 0), node = NULL, lease_until = now() + make_interval(secs => ${afterMs / 1_000}) WHERE id = ${id}`)
 }
 
-/** The end of a run, and its next time. Keeps the time that somebody has given it meanwhile. */
+/** The end of a run, and its next time. Keeps the time that somebody has given it meanwhile: what was read has milliseconds, what the database has made itself has more. */
 export async function concludeJob(db: Queries, job: JobRow, end: { status: string; error: string | null; next: number | null; startedAt: number }): Promise<void> {
   await db.query(sql.type(Nothing)`
     UPDATE cron.jobs SET lease_until = NULL, node = NULL, boot = NULL, attempt = 0, by_hand = false, last_run_at = ${time(end.startedAt)}, last_status = ${end.status},
-      last_error = ${end.error}, next_run_at = CASE WHEN next_run_at IS NOT DISTINCT FROM ${job.next_run_at}::timestamptz THEN ${time(end.next)}::timestamptz ELSE next_run_at END
+      last_error = ${end.error}, next_run_at = CASE WHEN date_trunc('milliseconds', next_run_at) IS NOT DISTINCT FROM date_trunc('milliseconds', ${job.next_run_at}::timestamptz) THEN ${time(end.next)}::timestamptz ELSE next_run_at END
     WHERE id = ${job.id}`)
 }

@@ -33,10 +33,10 @@ export function createOutcomes(host: Host<typeof manifest>) {
     },
     /** What to throw for a run without an answer. */
     failureOf: (outcome: CutOff): unknown => (outcome.status === "cancelled" ? cancelled() : outcome.error),
-    /** The same for a run that ended earlier, or on another node. */
-    failureIn({ status, error }: RunAnswer): Failure {
+    /** The same for a run that ended earlier, or on another node; `as`: the name of its failure. */
+    failureIn({ status, error }: RunAnswer, as: "run_failed" | "run_without_answer" = "run_failed"): Failure {
       if (status === "cancelled") return cancelled()
-      return status === "failed" ? host.fail("run_without_answer", { cause: error ?? status }) : interruption()
+      return status === "failed" ? host.fail(as, { cause: error ?? status }) : interruption()
     },
   }
 }

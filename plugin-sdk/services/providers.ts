@@ -9,7 +9,7 @@ import type { AttemptReport, Route } from "./routes.ts"
  * an answer is one provider's from its first token to its last.
  */
 export interface ProvidersService {
-  /** The first enabled provider (oldest; one with a key before an offline one) and its default model; null when the tenant has none. */
+  /** What the tenant's settings name (`agent.default_provider`, `agent.default_model`); else the first enabled provider (oldest; one with a key before an offline one) and its default model. Null when the tenant has none. */
   fallback(caller: Caller): Promise<{ provider: string; model: string } | null>
   /** The default model of a named provider; null for an unknown or disabled one. */
   defaultModel(caller: Caller, provider: string): Promise<string | null>

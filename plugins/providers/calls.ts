@@ -1,4 +1,4 @@
-import { type Caller, deltasOf, failureOf, type Host, type PointUsers, type ProviderConnection, type ProvidersService, type ProviderType } from "@plugboard/sdk"
+import { type Caller, deltasOf, failureOf, type Host, type PointUsers, type ProviderConnection, type ProvidersService, type ProviderType, SystemConfigs } from "@plugboard/sdk"
 import { type Connections, connectionTo, defaultModelOf } from "./connections.ts"
 import type { manifest } from "./manifest.ts"
 import { createRoutedChat } from "./routed-chat.ts"
@@ -21,7 +21,7 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>, co
   const forward = createRoutedForward(host, reach)
   const enabled = host.cache<readonly ProviderRow[]>({ ttlMs: 300_000, changedBy: ["providers.changed"], max: 1_000, load: (caller) => enabledProviders(host.db.for(caller)) })
 
-  /** With a key before one that works without: an offline provider is for a tenant that has nothing else. */
+  /** The one that the tenant's settings name. Else one with a key before one that works without: an offline provider is for a tenant that has nothing else. */
   async function fallback(caller: Caller): Promise<{ provider: string; model: string } | null> {
     let rows = await enabled.get(caller, "")
     if (rows.length === 0) {
@@ -30,8 +30,13 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>, co
       rows = await enabledProviders(host.db.for(caller))
     }
     const usable = rows.filter((row) => types.get(row.provider_type, caller))
-    const row = usable.find((one) => one.api_key !== null) ?? usable[0]
-    return row ? { provider: row.name, model: defaultModelOf(row, types.get(row.provider_type, caller) as ProviderType) } : null
+    const named = host.has(SystemConfigs) ? await host.use(SystemConfigs).section(caller, "agent") : {}
+    const chosen = usable.find(({ name }) => name === named.default_provider)
+    const row = chosen ?? usable.find((one) => one.api_key !== null) ?? usable[0]
+    if (!row) return null
+    // A model that was chosen along with a provider is that provider's.
+    const model = (chosen || !named.default_provider) && named.default_model
+    return { provider: row.name, model: model || defaultModelOf(row, types.get(row.provider_type, caller) as ProviderType) }
   }
 
   const service: Omit<ProvidersService, "models"> = {

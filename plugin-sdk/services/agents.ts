@@ -8,6 +8,8 @@ export interface AgentProfile {
   /** The slug that session keys, events and `goclaw:<key>` model names carry. */
   key: string
   displayName: string
+  /** `predefined`: the same for everybody. `open`: each user's own copy of its files. */
+  type: "open" | "predefined"
   ownerId: string
   status: "active" | "inactive" | "summoning" | "summon_failed"
   isDefault: boolean
@@ -34,6 +36,8 @@ export interface AgentProfile {
 export interface AgentsService {
   /** By key or UUID. Null when there is none, or the caller may not use it; inactive ones are returned with their status. */
   resolve(caller: Caller, ref: string): Promise<AgentProfile | null>
+  /** The same, whoever may use it: for what an admin has set up, such as links between agents. */
+  find(caller: Caller, ref: string): Promise<AgentProfile | null>
   /** The agent `default`, else the one marked as default, else the oldest active one. */
   fallback(caller: Caller): Promise<AgentProfile | null>
   /** Those that the caller may use, oldest first; at most 1,000. */
@@ -41,4 +45,4 @@ export interface AgentsService {
   /** A provider got another name: agents follow, in the caller's transaction. Returns how many. */
   renameProvider(caller: Caller, from: string, to: string): Promise<number>
 }
-export const Agents = service<AgentsService>("agents", "1.0.0")
+export const Agents = service<AgentsService>("agents", "1.1.0")

@@ -62,6 +62,9 @@ export function createAccess(host: Host<typeof manifest>): Access {
       async resolve(caller, ref) {
         return usable(caller, await known.get(caller, ref))?.profile ?? null
       },
+      async find(caller, ref) {
+        return (await known.get(caller, ref))?.profile ?? null
+      },
       async fallback(caller) {
         return usable(caller, await fallback.get(caller, ""))?.profile ?? null
       },

@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type Caller, type Host, Providers, Sessions, seesAll, type Tx } from "@plugboard/sdk"
+import { AgentParts, type Caller, type Host, Providers, Sessions, seesAll, type Tx } from "@plugboard/sdk"
 import { type Access, mayChange } from "./access.ts"
 import type { manifest } from "./manifest.ts"
 import { type Input, isInside, isKey, keyOf, merge } from "./merge.ts"
@@ -16,6 +16,7 @@ interface Naming {
 export function createChanges(host: Host<typeof manifest>, access: Access) {
   const root = host.config.workspaceRoot
   const providers = host.use(Providers)
+  const parts = host.open(AgentParts)
 
   function check(agent: Written): Written {
     if (!isKey(agent.agent_key)) throw host.fail("bad_key", { key: agent.agent_key.slice(0, 100) })
@@ -96,6 +97,7 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
       if (row.agent_key === "default") throw host.fail("default_stays", {})
       await host.db.for(caller).transaction(async (tx) => {
         if (!(await deleteAgent(tx, row.id))) throw host.fail("unknown_agent", { agent: ref.slice(0, 100) })
+        for (const [, part] of parts.entries()) await part.remove(caller, { id: row.id, key: row.agent_key })
         if (host.has(Sessions)) await host.use(Sessions).removeOfAgent(caller, row.agent_key)
         told(tx, "agent.deleted", row)
       })

@@ -1,4 +1,4 @@
-import { Agents, defineManifest, PageQuery, Providers } from "@plugboard/sdk"
+import { AgentParts, Agents, defineManifest, PageQuery, Providers } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { AgentInput, agentFields } from "./fields.ts"
 
@@ -61,6 +61,7 @@ export const manifest = defineManifest({
   summary: "Agents of a tenant: who they are, what they run on, who may use them.",
   requires: [Providers],
   offers: [Agents],
+  opens: [AgentParts],
   capabilities: { db: true },
   config: Type.Object({ workspaceRoot: Type.String({ default: "workspace", description: "Folder under which every agent's workspace lies." }) }, { additionalProperties: false }),
   routes: {

@@ -42,6 +42,7 @@ export function profileOf(row: AgentRow): AgentProfile {
     id: row.id,
     key: row.agent_key,
     displayName: row.display_name || row.agent_key,
+    type: row.agent_type,
     ownerId: row.owner_id,
     status: row.status,
     isDefault: row.is_default,

@@ -130,6 +130,8 @@ export interface FinishedRun {
   usage: Usage
   /** Every request to a provider, in order. */
   attempts?: readonly RunAttempt[]
+  /** Of all attempts, in nano-USD, at the prices of its end; see the service `prices`. Null: a model without a price was at work. */
+  costNanoUsd: number | null
   startedAt: string
   durationMs: number
   error?: string

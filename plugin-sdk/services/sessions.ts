@@ -44,6 +44,8 @@ export interface RunAnswer {
   content: string
   thinking?: string
   usage?: Usage
+  /** In nano-USD; null while it is under way, and when nobody knows. */
+  costNanoUsd: number | null
   attempts?: readonly RunAttempt[]
   error?: string
 }
@@ -70,6 +72,8 @@ export interface Finish {
   provider: string
   model: string
   usage: Usage
+  /** In nano-USD; null: nobody knows. */
+  costNanoUsd: number | null
   attempts: readonly RunAttempt[]
   error?: string
 }

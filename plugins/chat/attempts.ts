@@ -1,4 +1,4 @@
-import { type Attempt, addUsage, failureOf, type RunAttempt, type Usage } from "@plugboard/sdk"
+import { type Attempt, failureOf, type RunAttempt, type Usage } from "@plugboard/sdk"
 import type { Run } from "./run.ts"
 
 /** More than this a run makes only when nearly all of them fail; its record says so by its length. */
@@ -16,7 +16,7 @@ export interface Answering {
 export function keepAttempt(run: Run, iteration: number, attempt: Attempt): Answering {
   const kept: RunAttempt = { ...attempt, iteration, ...(attempt.reason !== undefined && { reason: attempt.reason.slice(0, reasonChars) }) }
   if (run.attempts.length < mostKept) run.attempts.push(kept)
-  if (attempt.usage) run.usage = addUsage(run.usage, attempt.usage)
+  if (attempt.usage) run.spend(attempt.provider, attempt.model, attempt.usage)
   const since = performance.now()
   if (attempt.error === undefined) {
     kept.firstTokenMs = attempt.ms
@@ -27,7 +27,7 @@ export function keepAttempt(run: Run, iteration: number, attempt: Attempt): Answ
     end(usage, error) {
       kept.ms += Math.round(performance.now() - since)
       kept.usage = usage
-      run.usage = addUsage(run.usage, usage)
+      run.spend(kept.provider, kept.model, usage)
       const name = failureOf(error)?.name
       if (error !== undefined) kept.error = run.signal.aborted ? "aborted" : (name?.slice(name.indexOf(".") + 1) ?? "broken")
     },

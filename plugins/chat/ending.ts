@@ -1,4 +1,4 @@
-import { type Finish, type FinishedRun, type Host, Sessions } from "@plugboard/sdk"
+import { type Finish, type FinishedRun, type Host, Prices, Sessions } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import type { Completed, CutOff, Outcome, Outcomes } from "./outcome.ts"
 import { patiently } from "./patience.ts"
@@ -9,7 +9,22 @@ import type { Telling } from "./telling.ts"
 export function createEnding(host: Host<typeof manifest>, { tell }: Telling, outcomes: Outcomes) {
   const sessions = host.use(Sessions)
 
-  const store = (run: Run, outcome: Outcome) => patiently(() => sessions.finish(run.caller, finishOf(run, outcome)))
+  async function store(run: Run, outcome: Outcome) {
+    run.costNanoUsd = await costOf(run)
+    return patiently(() => sessions.finish(run.caller, finishOf(run, outcome)))
+  }
+
+  /** A run ends whether or not there is somebody to say what it cost. */
+  async function costOf({ id, caller, spent }: Run): Promise<number | null> {
+    if (!host.has(Prices)) return null
+    return host
+      .use(Prices)
+      .cost(caller, spent)
+      .catch((err: unknown) => {
+        host.log.warn({ err, run: id }, "cost of a run not known")
+        return null
+      })
+  }
 
   const finishOf = (run: Run, outcome: Outcome): Finish => ({
     runId: run.id,
@@ -19,6 +34,7 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
     consumed: run.consumed,
     ...whoOf(run),
     usage: run.usage,
+    costNanoUsd: run.costNanoUsd,
     attempts: run.attempts,
     ...("cause" in outcome && { error: outcome.cause }),
   })
@@ -62,6 +78,7 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
       ...whoOf(run),
       usage: run.usage,
       attempts: run.attempts,
+      costNanoUsd: run.costNanoUsd,
       startedAt: run.startedAt.toISOString(),
       durationMs: Date.now() - run.startedAt.getTime(),
       ...("cause" in outcome && { error: outcome.cause }),

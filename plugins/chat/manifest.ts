@@ -42,6 +42,7 @@ export const manifest = defineManifest({
   sdk: "^1.0.0",
   summary: "The run engine, and chats over OpenAI's route and the socket.",
   requires: [Agents, Providers, Sessions],
+  after: ["prices"],
   offers: [Runs, AgentAnswers],
   opens: [Tools],
   contributes: [Tools],

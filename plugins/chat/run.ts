@@ -1,5 +1,17 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type AgentProfile, type Caller, type ModelMessage, type NewMessage, noUsage, type RunAttempt, type StoredMessage, type Turn, type Usage } from "@plugboard/sdk"
+import {
+  type AgentProfile,
+  addUsage,
+  type Caller,
+  type ModelMessage,
+  type NewMessage,
+  noUsage,
+  type RunAttempt,
+  type Spent,
+  type StoredMessage,
+  type Turn,
+  type Usage,
+} from "@plugboard/sdk"
 import type { Outcome } from "./outcome.ts"
 import { RunLog } from "./run-log.ts"
 
@@ -38,6 +50,10 @@ export class Run {
   text = ""
   thinking = ""
   usage: Usage = noUsage
+  /** What each request to a provider used; together `usage`. */
+  readonly spent: Spent[] = []
+  /** In nano-USD; null until its end, and when nobody knows. */
+  costNanoUsd: number | null = null
   /** Whom it asks first. */
   provider = ""
   model = ""
@@ -91,6 +107,11 @@ export class Run {
     this.#ordinal += 1
     this.consumed.push({ id: message.id, ordinal: this.#ordinal })
     this.conversation.push(modelMessage(message))
+  }
+
+  spend(provider: string, model: string, usage: Usage): void {
+    this.usage = addUsage(this.usage, usage)
+    this.spent.push({ provider, model, usage })
   }
 
   /** Ends the model call and the tools. The first reason counts. */

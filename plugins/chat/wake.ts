@@ -34,7 +34,7 @@ export function createWake(host: Host<typeof manifest>, runs: RunsService, outco
     const headers = { "x-run-id": runId }
     if (message === undefined) return reply.json({ ok: true as const, content: "", run_id: runId, status: "started" as const }, { headers })
     const answer = await runs.ended(caller, runId, signal)
-    if (answer?.status !== "completed") throw outcomes.failureIn(answer ?? { runId, status: "interrupted", content: "" }, "run_without_answer")
+    if (answer?.status !== "completed") throw outcomes.failureIn(answer ?? { runId, status: "interrupted", content: "", costNanoUsd: null }, "run_without_answer")
     return reply.json({ content: answer.content, run_id: runId, ...(answer.usage && { usage: usageOf(answer.usage) }) }, { headers })
   }
 }

@@ -10,6 +10,8 @@ import {
   type ModelMessage,
   type ModelTarget,
   noUsage,
+  Prices,
+  type Spent,
   type Usage,
 } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
@@ -19,16 +21,20 @@ const atOnce = 1_000
 /** More than this waits only while the database does not answer; then the oldest go. */
 const most = 20_000
 
-type Row = { id: string; user_id: string; key_id: string | undefined; started_at: string; duration_ms: number } & Pick<
+type Row = { id: string; user_id: string; key_id: string | undefined; started_at: string; duration_ms: number; cost_nano_usd: number | null } & Pick<
   FinishedRun,
   "channel" | "provider" | "model" | "status" | "usage" | "error"
 >
+/** What is known of a call at its end. */
+type Facts = Omit<FinishedRun, "costNanoUsd">
 
 /** Records of calls, in batches behind the answers: a call waits for no database. */
 export function createCallRecords(host: Host<typeof manifest>, write: (caller: Caller, rows: readonly object[]) => Promise<void>) {
   let waiting: { caller: Caller; row: Row }[] = []
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> = Promise.resolve()
+  /** Ended, and on their way to those that wait. */
+  const ending = new Set<Promise<void>>()
 
   async function flush(): Promise<void> {
     const tenants = Map.groupBy(waiting.splice(0, atOnce), ({ caller }) => caller.tenantId)
@@ -54,20 +60,37 @@ export function createCallRecords(host: Host<typeof manifest>, write: (caller: C
     timer.unref()
   }
 
+  async function costOf(caller: Caller, spent: readonly Spent[]): Promise<number | null> {
+    if (!host.has(Prices)) return null
+    return host
+      .use(Prices)
+      .cost(caller, spent)
+      .catch((err: unknown) => {
+        host.log.warn({ err }, "cost of a call not known")
+        return null
+      })
+  }
+
+  function end(caller: Caller, facts: Facts, spent: readonly Spent[]): void {
+    const kept = costOf(caller, spent).then((costNanoUsd) => keep(caller, { ...facts, costNanoUsd }))
+    ending.add(kept)
+    void kept.finally(() => ending.delete(kept))
+  }
+
   function keep(caller: Caller, facts: FinishedRun): void {
-    const { runId: id, channel, provider, model, status, usage, error, startedAt, durationMs } = facts
-    waiting.push({
-      caller,
-      row: { id, user_id: caller.userId, key_id: caller.keyId, channel, provider, model, status, usage, error, started_at: startedAt, duration_ms: durationMs },
-    })
+    const { runId: id, channel, provider, model, status, usage, error, startedAt, durationMs, costNanoUsd } = facts
+    const row = { id, user_id: caller.userId, key_id: caller.keyId, channel, provider, model, status, usage, error, started_at: startedAt, duration_ms: durationMs }
+    waiting.push({ caller, row: { ...row, cost_nano_usd: costNanoUsd } })
     arm()
     if (!host.hooks.tapped("run.finished", caller)) return
     host.hooks.call("run.finished", facts, { caller, signal: AbortSignal.timeout(60_000) }).catch((err: unknown) => host.log.warn({ err, run: id }, "run.finished failed"))
   }
 
   return {
-    open: (caller: Caller, target: ModelTarget, channel: string, asked: () => readonly ModelMessage[]) => new CallRecord(target, channel, asked, (facts) => keep(caller, facts)),
+    open: (caller: Caller, target: ModelTarget, channel: string, asked: () => readonly ModelMessage[]) =>
+      new CallRecord(target, channel, asked, (facts, spent) => end(caller, facts, spent)),
     async stop(): Promise<void> {
+      await Promise.all(ending)
       clearTimeout(timer)
       await writing
       while (waiting.length > 0) {
@@ -86,12 +109,12 @@ export class CallRecord {
   readonly #began = performance.now()
   /** Whom it was meant for, then who answers. */
   target: ModelTarget
-  /** Of attempts that gave no answer. */
-  #lost = noUsage
+  /** What attempts cost that gave no answer. */
+  readonly #lost: Spent[] = []
   #isAnswered = false
   readonly #channel: string
   readonly #asked: () => readonly ModelMessage[]
-  readonly #keep: (facts: FinishedRun) => void
+  readonly #keep: (facts: Facts, spent: readonly Spent[]) => void
   usage: Usage | undefined
   /** Of a stream: about as many as tokens. */
   events = 0
@@ -99,7 +122,7 @@ export class CallRecord {
   refusedWith: number | undefined
 
   /** `asked`: for a provider that is left, or breaks off, before it tells its usage. */
-  constructor(target: ModelTarget, channel: string, asked: () => readonly ModelMessage[], keep: (facts: FinishedRun) => void) {
+  constructor(target: ModelTarget, channel: string, asked: () => readonly ModelMessage[], keep: (facts: Facts, spent: readonly Spent[]) => void) {
     this.target = target
     this.#channel = channel
     this.#asked = asked
@@ -110,24 +133,31 @@ export class CallRecord {
   tried({ provider, model, error, usage }: Attempt): void {
     this.#isAnswered = error === undefined
     if (this.#isAnswered) this.target = { provider, model }
-    if (usage) this.#lost = addUsage(this.#lost, usage)
+    if (usage) this.#lost.push({ provider, model, usage })
+  }
+
+  /** What it has used by now, attempt by attempt. */
+  get spent(): readonly Spent[] {
+    const usage = this.usage ?? (this.#isAnswered ? estimateUsage(this.#asked(), this.events * 4) : undefined)
+    return usage ? [...this.#lost, { ...this.target, usage }] : this.#lost
   }
 
   end(outcome: "completed" | "cancelled" | { error: unknown }): void {
     const failed = typeof outcome === "object"
     const refused = this.refusedWith !== undefined
     const error = this.refusedWith !== undefined ? `status ${this.refusedWith}` : failed ? (failureOf(outcome.error)?.name ?? "unexpected") : undefined
-    this.#keep({
+    const facts: Facts = {
       runId: this.id,
       agentKey: "",
       sessionKey: "",
       channel: this.#channel,
       status: failed || refused ? "failed" : outcome,
       ...this.target,
-      usage: addUsage(this.#lost, this.usage ?? (this.#isAnswered ? estimateUsage(this.#asked(), this.events * 4) : noUsage)),
+      usage: this.spent.reduce((sum, { usage }) => addUsage(sum, usage), noUsage),
       startedAt: this.#startedAt.toISOString(),
       durationMs: Math.round(performance.now() - this.#began),
       ...(error !== undefined && { error }),
-    })
+    }
+    this.#keep(facts, this.spent)
   }
 }

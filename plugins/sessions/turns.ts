@@ -28,7 +28,7 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
     if (!uuid.test(runId)) return null
     const run = await host.db.for(caller).maybeOne(
       sql.type(row(RunRow))`
-        SELECT r.id, r.user_id, r.status, r.usage, r.attempts, r.error, m.content, m.thinking FROM sessions.runs r
+        SELECT r.id, r.user_id, r.status, r.usage, r.cost_nano_usd, r.attempts, r.error, m.content, m.thinking FROM sessions.runs r
         LEFT JOIN LATERAL (SELECT content, thinking FROM sessions.messages WHERE session_id = r.session_id AND run_id = r.id AND role = 'assistant' ORDER BY ordinal DESC LIMIT 1) m ON true
         WHERE r.id = ${runId}`,
     )
@@ -39,6 +39,7 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
       content: run.content ?? "",
       ...(run.thinking !== null && { thinking: run.thinking }),
       ...(run.usage !== null && { usage: run.usage as unknown as RunAnswer["usage"] }),
+      costNanoUsd: run.cost_nano_usd,
       ...(run.attempts !== null && { attempts: run.attempts as RunAnswer["attempts"] }),
       ...(run.error !== null && { error: run.error }),
     }
@@ -88,6 +89,7 @@ const RunRow = Type.Object({
   user_id: Type.String(),
   status: Type.String(),
   usage: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+  cost_nano_usd: Type.Union([Type.Integer(), Type.Null()]),
   attempts: Type.Union([Type.Array(Type.Unknown()), Type.Null()]),
   error: Nullable,
   content: Nullable,

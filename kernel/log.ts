@@ -1,8 +1,11 @@
 import type { Log } from "@plugboard/sdk"
 import pino, { type Logger } from "pino"
+import { LogLines, levels } from "./log-lines.ts"
 
 export interface GatewayLog extends Log {
   child(fields: object): GatewayLog
+  /** What was written, by whichever child. */
+  readonly lines: LogLines
 }
 
 /** Values that must never be written, wherever they turn up. Bounded: the oldest go first. */
@@ -46,21 +49,32 @@ const secretNames = [
 
 /** JSON lines on stdout. Each finished line passes the redactor, so a secret is masked by value and not only by name. */
 export function createLog(options: { level: string; redactor: Redactor; write?: (line: string) => void }): GatewayLog {
-  const write = options.write ?? ((line: string) => process.stdout.write(line))
+  const { redactor, write = (line: string) => process.stdout.write(line) } = options
+  const lines = new LogLines(options.level)
+  const destination = {
+    // So that pino says here of which level the line is.
+    [Symbol.for("pino.metadata")]: true,
+    lastLevel: 0,
+    write(line: string) {
+      const clean = redactor.clean(line)
+      if (lines.took(clean, this.lastLevel)) write(clean)
+    },
+  }
   const logger = pino(
-    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths: secretNames, censor: "***" }, serializers: { err: describeError } },
-    { write: (line: string) => write(options.redactor.clean(line)) },
+    { level: "debug", base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths: secretNames, censor: "***" }, serializers: { err: describeError } },
+    destination,
   )
-  return wrap(logger)
+  return wrap(logger, lines)
 }
 
-function wrap(logger: Logger): GatewayLog {
+function wrap(logger: Logger, lines: LogLines): GatewayLog {
   return {
-    debug: (fields, text) => logger.debug(fields, text),
-    info: (fields, text) => logger.info(fields, text),
-    warn: (fields, text) => logger.warn(fields, text),
-    error: (fields, text) => logger.error(fields, text),
-    child: (fields) => wrap(logger.child(fields)),
+    debug: (fields, text) => lines.least <= levels.debug && logger.debug(fields, text),
+    info: (fields, text) => lines.least <= levels.info && logger.info(fields, text),
+    warn: (fields, text) => lines.least <= levels.warn && logger.warn(fields, text),
+    error: (fields, text) => lines.least <= levels.error && logger.error(fields, text),
+    child: (fields) => wrap(logger.child(fields), lines),
+    lines,
   }
 }
 

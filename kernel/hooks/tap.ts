@@ -33,7 +33,7 @@ export function guardTap(tap: RegisteredTap, definition: HookDefinition, log: Ga
       expiry.abort()
       const closed = tap.decl.failure === "closed"
       if (closed && failureOf(error)) throw error
-      log.warn({ err: error, plugin: tap.plugin, hook: tap.hook, policy: tap.decl.failure ?? "open" }, "hook tap failed")
+      log.warn({ err: error, plugin: tap.plugin, hook: tap.hook, tenant: context.caller.tenantId, policy: tap.decl.failure ?? "open" }, "hook tap failed")
       if (closed) throw fail("hook_failed", { plugin: tap.plugin, hook: tap.hook }, { cause: error })
       return fallback(value)
     } finally {

@@ -65,8 +65,8 @@ function afterStop(error: unknown, { stopping, log }: AnswerRooms): unknown {
   return fail("unavailable", {}, { retryAfterMs: 2_000 })
 }
 
-function listenerOf({ id, locale, decl }: Exchange, { log, registry }: AnswerRooms): Listener {
-  return { id, locale, decl, log, texts: registry.current.texts }
+function listenerOf({ id, locale, decl, tenantId }: Exchange, { log, registry }: AnswerRooms): Listener {
+  return { id, locale, decl, tenantId, log, texts: registry.current.texts }
 }
 
 /** The list reader of today's command-line client unwraps `payload`. Source: wire contract, http-core 1.4. */

@@ -90,6 +90,7 @@ export function createHttp(rooms: HttpRooms): HttpRoom {
     const { ctx, locale } = exchange
     const { decl, entry } = route
     const caller = decl.auth === "public" || decl.auth === "webhook" ? nobody(ctx.req, locale) : await admit(ctx, decl, locale)
+    exchange.tenantId = caller.tenantId
     if (registry.current.isOff(entry.plugin, caller.tenantId)) throw fail("not_found")
     if (decl.limits?.rate) spend(ctx)
     if (decl.auth === undefined || decl.auth === "signed") await rooms.authorized(`${entry.plugin}.${entry.name}`, caller, rooms.stopping)

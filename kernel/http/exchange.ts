@@ -11,4 +11,6 @@ export interface Exchange {
   readonly headers: Record<string, string>
   /** Of the route; undefined for as long as there is none. */
   decl: RouteDecl | undefined
+  /** Of the caller, once it is known. */
+  tenantId?: string
 }

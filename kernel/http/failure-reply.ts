@@ -9,6 +9,7 @@ export interface Listener {
   readonly texts: ReadonlyMap<string, Texts>
   readonly log: GatewayLog
   readonly decl: RouteDecl | undefined
+  readonly tenantId?: string
 }
 
 /** A failure as the client gets it. */
@@ -36,10 +37,10 @@ export function failureFrame(error: unknown, listener: Listener): { event?: stri
 }
 
 /** One that nobody declared is logged under the request's id, and only the id is told. */
-function toldTo({ id, locale, texts, log }: Listener, error: unknown): ToldFailure {
+function toldTo({ id, locale, texts, tenantId, log }: Listener, error: unknown): ToldFailure {
   const told = tell(error, locale, texts)
   if (told) return told
-  log.error({ err: error, id }, "unexpected failure")
+  log.error({ err: error, id, tenant: tenantId }, "unexpected failure")
   const known = fail("internal", { id })
   return tell(known, locale, texts) ?? { status: 500, code: "INTERNAL", message: id, failure: known.failure }
 }

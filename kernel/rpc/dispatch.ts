@@ -100,6 +100,8 @@ export function createDispatch(rooms: DispatchRooms): (connection: Connection, t
       emit(event, payload) {
         const declared = registry.current.events.get(event)
         if (declared?.plugin !== plugin) throw new Error(`plugin ${plugin}: event ${event} is not in its manifest`)
+        // Who has come in on the socket since did not ask for it.
+        if (!isSame(caller, connection.caller)) return
         connection.outbound.push(Outgoing.event(event, payload, declared.decl.flow))
       },
       after: (job) => (later ? void later.push(job) : perform(job)),
@@ -111,23 +113,23 @@ export function createDispatch(rooms: DispatchRooms): (connection: Connection, t
       const payload = await (timeoutMs ? within(timeoutMs, handle(params, call)) : handle(params, call))
       connection.respond(id, { ok: true, payload: payload ?? {} })
     } catch (error) {
-      refuse(connection, id, error, method)
+      refuse(connection, id, error, method, caller)
     }
     const jobs = later
     later = undefined
     for (const job of jobs) perform(job)
   }
 
-  function refuse(connection: Connection, id: string | number, error: unknown, method: string): void {
-    const known = failureOf(error) ? error : unexpected(error, method)
+  function refuse(connection: Connection, id: string | number, error: unknown, method: string, caller?: Caller): void {
+    const known = failureOf(error) ? error : unexpected(error, method, caller)
     if (failureOf(error)?.kind === "UNAUTHENTICATED") log.debug({ address: connection.address, method: method.slice(0, 200) }, "socket refused")
     connection.respond(id, { ok: false, error: errorOf(tell(known, connection.locale, registry.current.texts) as ToldFailure) })
   }
 
   /** One that nobody declared is logged under an id, and only the id is told. */
-  function unexpected(err: unknown, method: string): Error {
+  function unexpected(err: unknown, method: string, caller: Caller | undefined): Error {
     const id = randomUUID()
-    log.error({ err, id, method }, "unexpected failure")
+    log.error({ err, id, method, tenant: caller?.tenantId }, "unexpected failure")
     return fail("internal", { id })
   }
 
@@ -137,6 +139,10 @@ export function createDispatch(rooms: DispatchRooms): (connection: Connection, t
 /** Who has not connected: nobody, who may call what is open before that. */
 function stranger({ locale, address }: Connection): Caller {
   return { tenantId: masterTenantId, tenantSlug: masterTenantSlug, userId: "", role: "viewer", scopes: [], locale, via: "open", address }
+}
+
+function isSame(a: Caller | undefined, b: Caller | undefined): boolean {
+  return a === b || (a?.tenantId === b?.tenantId && a?.userId === b?.userId && a?.role === b?.role)
 }
 
 async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {

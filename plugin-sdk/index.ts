@@ -1,4 +1,5 @@
 export * from "./caller.ts"
+export * from "./cost.ts"
 export * from "./db.ts"
 export * from "./errors.ts"
 export * from "./hooks.ts"

@@ -1,6 +1,7 @@
 import type { Caller } from "../caller.ts"
 import type { Delta, LlmRequest } from "../points/provider.ts"
 import { service } from "../tokens.ts"
+import type { UsageSource } from "./usage.ts"
 
 /** A provider of the tenant and one of its models, as `PROVIDER/MODEL` names them. */
 export interface ModelTarget {
@@ -22,7 +23,7 @@ export interface PassedHead {
  * Calls of a tenant's providers without an agent and without a session, for those who bring their own conversation. Each is recorded with its usage, on every way out, and passes
  * the hooks `llm.request`, `llm.stream`, `llm.response` and `run.finished`. A client sees what the provider says, with a status of its class.
  */
-export interface PassthroughService {
+export interface PassthroughService extends UsageSource {
   /** Null for a text that names no provider of the tenant, which then means an agent. Rejects when the provider is disabled. */
   find(caller: Caller, model: string): Promise<ModelTarget | null>
   /** OpenAI's chat completions, on any provider. Where the provider speaks them too, all members of request and answer pass as they are. */
@@ -32,4 +33,4 @@ export interface PassthroughService {
   /** One answer in pieces, for routes that speak another format. `channel` names the route in the record. The request's own model does not count. */
   deltas(caller: Caller, target: ModelTarget, request: LlmRequest, channel: string, signal: AbortSignal): AsyncIterable<readonly Delta[]>
 }
-export const Passthrough = service<PassthroughService>("passthrough", "1.0.0")
+export const Passthrough = service<PassthroughService>("passthrough", "1.1.0")

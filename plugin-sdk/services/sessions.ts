@@ -2,6 +2,7 @@ import type { Caller } from "../caller.ts"
 import type { ContentPart, ToolCall, Usage } from "../points/provider.ts"
 import { service } from "../tokens.ts"
 import type { RunAttempt } from "./routes.ts"
+import type { UsageSource } from "./usage.ts"
 
 export type RunStatus = "queued" | "running" | "completed" | "failed" | "cancelled" | "interrupted"
 
@@ -50,9 +51,25 @@ export interface RunAnswer {
   error?: string
 }
 
+export interface Started {
+  outcome: "started"
+  runId: string
+  ordinal: number
+  model: string
+  /** What the model is to look back on: the newest messages behind the summary, oldest first. */
+  history: StoredMessage[]
+  /** Of all messages up to the ordinal `summarizedTo`; left out: of none. */
+  summary?: string
+  summarizedTo: number
+  /** There are messages that neither the summary covers nor `history` holds. */
+  truncated: boolean
+  /** The session is new, and was named so. */
+  title?: string
+}
+
 /** What became of a turn. `started` and `queued`: the user's message is stored. */
 export type Begun =
-  | { outcome: "started"; runId: string; ordinal: number; model: string; history: StoredMessage[] }
+  | Started
   | { outcome: "injected"; runId: string }
   | { outcome: "queued"; runId: string }
   /** The idempotency key was used before, by this run. */
@@ -75,6 +92,8 @@ export interface Finish {
   /** In nano-USD; null: nobody knows. */
   costNanoUsd: number | null
   attempts: readonly RunAttempt[]
+  /** Of a session that is new: those who see it are told. */
+  title?: string
   error?: string
 }
 export type Finished =
@@ -93,20 +112,71 @@ export interface SessionFacts {
   activeRun: string | null
 }
 
+/** A session that has used tokens, in all of its runs together. */
+export interface UsedSession {
+  agentKey: string
+  sessionKey: string
+  userId: string
+  model: string
+  provider: string
+  inputTokens: number
+  outputTokens: number
+  updatedAt: string
+}
+/** What is left out does not narrow. */
+export interface UsedSessionFilter {
+  /** Key or UUID. */
+  agent?: string
+  provider?: string
+  /** RFC 3339: last changed at that time or later, and before the other. */
+  from?: string
+  to?: string
+}
+
+/** What a model is shown of a session besides its newest messages. */
+export interface SessionMemory {
+  agentKey: string
+  /** Of the latest run. */
+  model: string
+  summary: string
+  /** Ordinal of the last message that the summary covers; 0: none. */
+  summarizedTo: number
+  /** Messages behind it. */
+  beyond: number
+}
+export interface NewSummary {
+  sessionKey: string
+  summary: string
+  /** The `summarizedTo` that it takes the place of, and the new one. */
+  from: number
+  to: number
+  /** That the model is shown from now on, more or less. */
+  tokens: number
+  /** What making it took, where no run has it. */
+  usage?: Usage
+  /** A caller has asked for it, which the audit log tells. */
+  byHand?: boolean
+}
+
 /** Conversations, their messages and their runs. A user owns a session; admins see all of their tenant. */
-export interface SessionsService {
+export interface SessionsService extends UsageSource {
   /** Session, lock, run and message in one statement. */
   begin(caller: Caller, turn: Turn): Promise<Begun>
   /** A queued run whose turn has come. Null when it is not to be started any more. */
-  resume(caller: Caller, runId: string): Promise<(Extract<Begun, { outcome: "started" }> & { turn: Turn }) | null>
+  resume(caller: Caller, runId: string): Promise<(Started & { turn: Turn }) | null>
   /** Messages, usage, the end and the lock in one statement. */
   finish(caller: Caller, finish: Finish): Promise<Finished>
   /** Injected messages that the run has not read, oldest first. */
   injected(caller: Caller, runId: string): Promise<StoredMessage[]>
   /** Null when there is no such session; `sessions.foreign` when it is another user's. */
   facts(caller: Caller, sessionKey: string): Promise<SessionFacts | null>
-  /** Oldest first, whole. */
-  history(caller: Caller, sessionKey: string): Promise<StoredMessage[]>
+  /** The newest messages before the one of that id, or of all; oldest first. `more`: there are older ones. A page has its bounds, whatever is asked for. */
+  history(caller: Caller, sessionKey: string, page?: { before?: string; limit?: number }): Promise<{ messages: StoredMessage[]; more: boolean }>
+  /** The newest messages between two ordinals, `limit` of them and some MiB at most; oldest first. */
+  between(caller: Caller, sessionKey: string, after: number, before: number | null, limit: number): Promise<StoredMessage[]>
+  memory(caller: Caller, sessionKey: string): Promise<SessionMemory | null>
+  /** Stores a summary. False: the session was cleared, or somebody else has summarized it meanwhile. */
+  summarize(caller: Caller, summary: NewSummary): Promise<boolean>
   /** The caller's newest session with an agent, or the newest with a run. */
   newest(caller: Caller, agentKey: string, running: boolean): Promise<string | null>
   /** Adds an assistant message without a run. Null when there is no such session. */
@@ -118,8 +188,12 @@ export interface SessionsService {
   removeOfAgent(caller: Caller, agentKey: string): Promise<number>
   /** Sessions that the caller sees. */
   count(caller: Caller): Promise<number>
+  /** Those that the caller sees, newest first. */
+  used(caller: Caller, filter: UsedSessionFilter, limit: number, offset: number): Promise<{ records: UsedSession[]; total: number }>
+  /** Totals of the tenant; 1,000 agents at most, those with the most tokens first. */
+  usedByAgent(caller: Caller): Promise<{ agentKey: string; inputTokens: number; outputTokens: number; sessions: number }[]>
 }
-export const Sessions = service<SessionsService>("sessions", "1.0.0")
+export const Sessions = service<SessionsService>("sessions", "1.1.0")
 
 /** A stored message as clients read it. Source: wire contract, websocket 6.5. */
 export function wireMessage(message: StoredMessage) {

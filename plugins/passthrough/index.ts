@@ -7,6 +7,7 @@ import { createVectors } from "./embeddings.ts"
 import { createForwarded } from "./forwarded.ts"
 import { manifest } from "./manifest.ts"
 import { createAnswers } from "./translated.ts"
+import { firstRecorded, usageGroups } from "./usage.ts"
 
 export default definePlugin(manifest, (host) => {
   const providers = host.use(Providers)
@@ -30,6 +31,8 @@ export default definePlugin(manifest, (host) => {
   }
 
   host.offer(Passthrough, {
+    usage: (caller, from, to, most, skip) => usageGroups(host.db.for(caller), from, to, most, skip),
+    usedSince: (caller, from) => firstRecorded(host.db.for(caller), from),
     async find(caller, model) {
       const [, provider = "", name = ""] = /^([a-z0-9][a-z0-9-]{0,99})\/(.+)$/.exec(model) ?? []
       const facts = provider === "" ? null : await providers.facts(caller, provider)

@@ -5,13 +5,24 @@ import { createLeases } from "./leases.ts"
 import { manifest } from "./manifest.ts"
 import { countSessions, type Filter, listSessions, type SessionRow, storedMessages } from "./store.ts"
 import { createTurns } from "./turns.ts"
+import { firstEnd, usageGroups, usedByAgent, usedSessions } from "./usage.ts"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 export default definePlugin(manifest, (host) => {
   const changes = createChanges(host)
   const leases = createLeases(host)
-  host.offer(Sessions, { ...createTurns(host), ...createReads(host), clear: changes.clear })
+  host.offer(Sessions, {
+    ...createTurns(host),
+    ...createReads(host),
+    clear: changes.clear,
+    usage: (caller, from, to, most, skip) => usageGroups(host.db.for(caller), from, to, most, skip),
+    usedSince: (caller, from) => firstEnd(host.db.for(caller), from),
+    usedByAgent: (caller) => usedByAgent(host.db.for(caller)),
+    async used(caller, { agent, provider = null, from = null, to = null }, limit, offset) {
+      return usedSessions(host.db.for(caller), { userId: visibleTo(caller), agent: await keyOf(caller, agent), provider, from, to }, limit, offset)
+    },
+  })
 
   /** Sessions carry their agent's key; a list may be asked for by its id too. */
   async function keyOf(caller: Caller, agent: string | undefined): Promise<string | null> {

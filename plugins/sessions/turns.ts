@@ -68,7 +68,8 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
       return resumed as (Extract<Begun, { outcome: "started" }> & { turn: Turn }) | null
     },
     async finish(caller, finish) {
-      const { answer: ended } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.finish_turn(${jsonText({ ...finish, node })}::jsonb) AS answer`)
+      const toolCalls = finish.messages.filter(({ role }) => role === "tool").length
+      const { answer: ended } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.finish_turn(${jsonText({ ...finish, toolCalls, node })}::jsonb) AS answer`)
       const { nextNode, ...finished } = ended as Finished & { nextNode?: string | null }
       if (finished.outcome !== "finished" || finished.next === null || nextNode === node) return finished
       // It waits on another node, which hears that its turn has come.

@@ -85,7 +85,7 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
     }
     host.hooks
       .call("run.finished", facts, { caller: run.caller, signal: new AbortController().signal })
-      .catch((err: unknown) => host.log.warn({ err, run: run.id }, "run.finished failed"))
+      .catch((err: unknown) => host.log.warn({ err, ...run.named }, "run.finished failed"))
   }
 
   function conclude(run: Run, outcome: Outcome): void {
@@ -119,7 +119,7 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
         next = finished.outcome === "finished" ? finished.next : null
       } catch (err) {
         // Its lease runs out, and the next look ends it as interrupted.
-        host.log.error({ err, run: run.id }, "end of a run not stored")
+        host.log.error({ err, ...run.named }, "end of a run not stored")
       }
       conclude(run, outcome)
       return next

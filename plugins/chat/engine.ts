@@ -101,7 +101,7 @@ export function createEngine(host: Host<typeof manifest>, outcomes: Outcomes) {
       stored.forget(run)
       runs.delete(run.id)
     }
-    host.log.debug({ run: run.id, agent: agent.key, ms: Date.now() - run.startedAt.getTime() }, "run ended")
+    host.log.debug({ ...run.named, ms: Date.now() - run.startedAt.getTime() }, "run ended")
     if (next !== null) void resume(run.caller, next)
   }
 
@@ -119,7 +119,7 @@ export function createEngine(host: Host<typeof manifest>, outcomes: Outcomes) {
       present.seat(resumed.ordinal, resumed.history, host.config.maxHistoryChars)
       await drive(present, resumed.model)
     } catch (err) {
-      host.log.error({ err, run: runId }, "queued run not started")
+      host.log.error({ err, run: runId, tenant: caller.tenantId }, "queued run not started")
     }
   }
 

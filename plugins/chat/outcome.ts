@@ -28,7 +28,7 @@ export function createOutcomes(host: Host<typeof manifest>) {
       if (run.endReason === "interrupted") return told(run, "interrupted", interruption())
       if (run.endReason === "deadline") return told(run, "failed", host.fail("run_timeout", { ms: host.config.runTimeoutMs }))
       if (failureOf(error)) return told(run, "failed", error)
-      host.log.error({ err: error, run: run.id }, "run failed")
+      host.log.error({ err: error, ...run.named }, "run failed")
       return told(run, "failed", host.fail("run_broken", { run: run.id }, { cause: error }))
     },
     /** What to throw for a run without an answer. */

@@ -80,6 +80,10 @@ export class Run {
   get sessionKey(): string {
     return this.request.turn.sessionKey
   }
+  /** In the log. */
+  get named() {
+    return { run: this.id, tenant: this.caller.tenantId, agent: this.request.agent.key }
+  }
   /** Resolves with the end, whatever it is; never rejects. */
   get done(): Promise<Outcome> {
     return this.#done.promise

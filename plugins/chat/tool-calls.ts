@@ -71,7 +71,7 @@ export function createToolCalls(host: Host<typeof manifest>, { tell }: Telling) 
       return await tool.call(call.arguments, { caller: run.caller, runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey }, AbortSignal.any([run.signal, limit]))
     } catch (error) {
       run.signal.throwIfAborted()
-      host.log.warn({ err: error, tool: call.name, run: run.id }, "tool failed")
+      host.log.warn({ err: error, tool: call.name, ...run.named }, "tool failed")
       return failed(limit.aborted ? `The tool took longer than ${host.config.toolTimeoutMs} ms.` : `The tool failed: ${(error as Error).message}`)
     }
   }

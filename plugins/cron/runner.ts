@@ -59,7 +59,7 @@ export function createRunner(host: Host<typeof manifest>, stopping: AbortSignal)
       if (end === "stopped") return releaseJob(host.db.for(caller), job.id, 0)
       if (end.status === "ok" || attempt > retries) return conclude(caller, job, entry, end, startedAt)
       await closeEntry(host.db.for(caller), job.id, entry, end, keepRuns)
-      host.log.warn({ job: job.id, attempt, cause: end.error }, "scheduled run failed; it is tried again")
+      host.log.warn({ job: job.id, tenant: caller.tenantId, attempt, cause: end.error }, "scheduled run failed; it is tried again")
       await sleep(Math.min(retryMs * 4 ** (attempt - 1), longestPauseMs), undefined, { signal: stopping }).catch(() => undefined)
       if (stopping.aborted) return releaseJob(host.db.for(caller), job.id, 0)
     }

@@ -53,7 +53,7 @@ export function createTurn(host: Host<typeof manifest>) {
     } catch (error) {
       if (signal.aborted) return "stopped"
       const cause = await host.describe(error, caller.locale)
-      if (cause === null) host.log.error({ err: error, job: job.id }, "scheduled run failed")
+      if (cause === null) host.log.error({ err: error, job: job.id, tenant: caller.tenantId }, "scheduled run failed")
       return timed({ status: "error" as const, error: cause ?? "internal error", summary: null, inputTokens: null, outputTokens: null })
     }
   }

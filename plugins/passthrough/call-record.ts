@@ -83,7 +83,7 @@ export function createCallRecords(host: Host<typeof manifest>, write: (caller: C
     waiting.push({ caller, row: { ...row, cost_nano_usd: costNanoUsd } })
     arm()
     if (!host.hooks.tapped("run.finished", caller)) return
-    host.hooks.call("run.finished", facts, { caller, signal: AbortSignal.timeout(60_000) }).catch((err: unknown) => host.log.warn({ err, run: id }, "run.finished failed"))
+    host.hooks.call("run.finished", facts, { caller, signal: AbortSignal.timeout(60_000) }).catch((err: unknown) => host.log.warn({ err, run: id, tenant: caller.tenantId }, "run.finished failed"))
   }
 
   return {

@@ -83,8 +83,8 @@ export function createRouting(host: Host<typeof manifest>, connections: Connecti
       const plan = standing.failed(asked, name, tries, retryAfterMs)
       const own = await told(asking, { provider, model, number, ms }, error, false)
       const next = own && number < most ? recovered(own, links) : planned(plan, error, links)
-      if ((own || !plan.again) && standing.left(asked, name)) host.log.warn({ provider, model, error: name }, "model left alone for a while")
-      if (next && !failureOf(error)) host.log.error({ err: error, provider, model }, "call of a provider broke down")
+      if ((own || !plan.again) && standing.left(asked, name)) host.log.warn({ provider, model, error: name, tenant: caller.tenantId }, "model left alone for a while")
+      if (next && !failureOf(error)) host.log.error({ err: error, provider, model, tenant: caller.tenantId }, "call of a provider broke down")
       const reason = (await host.describe(error, caller.locale)) ?? (failureOf(error)?.params.reason as string | undefined)
       const facts = { provider, model, ms, error: name, reason, retryAfterMs, usage: asked.asked && asking.spent(name) }
       yield { ...report, attempt: facts, again: next !== undefined }

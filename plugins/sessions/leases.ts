@@ -25,7 +25,7 @@ export function createLeases(host: Host<typeof manifest>): { start(): Promise<vo
   async function reap(): Promise<void> {
     const ended = await host.db.unbound.any(sql.type(row(Ended))`SELECT tenant_id, run_id, session_key, agent_key, user_id, channel, chat_id FROM sessions.reap(${node}, ${boot})`)
     for (const run of ended) {
-      host.log.warn({ run: run.run_id, tenant: run.tenant_id }, "run interrupted: its gateway stopped")
+      host.log.warn({ run: run.run_id, tenant: run.tenant_id, agent: run.agent_key }, "run interrupted: its gateway stopped")
       const caller: Caller = { tenantId: run.tenant_id, tenantSlug: "", userId: run.user_id, role: "viewer", scopes: [], locale: "en", via: "system" }
       host.events.publish(caller, "sessions.interrupted", {
         runId: run.run_id,

@@ -64,11 +64,14 @@ export function createToolCalls(host: Host<typeof manifest>, { tell }: Telling) 
       return failed(`The arguments do not fit: ${first?.instancePath || "/"} ${first?.message ?? ""}`)
     }
     const context = { caller: run.caller, signal: run.signal }
-    const verdict = await host.hooks.call("tool.calling", { runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey, call, risk: tool.risk }, context)
+    // What a tap has looked at, and somebody may have approved, is what the tool gets: nobody can change it meanwhile.
+    const args = frozen(structuredClone(call.arguments))
+    const calling = { runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey, call: { ...call, arguments: args }, risk: tool.risk }
+    const verdict = await host.hooks.call("tool.calling", calling, context)
     if (verdict) return "answer" in verdict ? verdict.answer : failed(verdict.reason)
     const limit = AbortSignal.timeout(host.config.toolTimeoutMs)
     try {
-      return await tool.call(call.arguments, { caller: run.caller, runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey }, AbortSignal.any([run.signal, limit]))
+      return await tool.call(structuredClone(args), { caller: run.caller, runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey }, AbortSignal.any([run.signal, limit]))
     } catch (error) {
       run.signal.throwIfAborted()
       host.log.warn({ err: error, tool: call.name, ...run.named }, "tool failed")
@@ -77,6 +80,11 @@ export function createToolCalls(host: Host<typeof manifest>, { tell }: Telling) 
   }
 
   return { offer, callAll }
+}
+
+function frozen<T extends object>(value: T): T {
+  for (const member of Object.values(value)) if (typeof member === "object" && member !== null) frozen(member)
+  return Object.freeze(value)
 }
 
 function failed(content: string): ToolResult {

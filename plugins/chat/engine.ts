@@ -80,7 +80,7 @@ export function createEngine(host: Host<typeof manifest>, outcomes: Outcomes) {
 
   async function drive(run: Run, modelOverride: string): Promise<void> {
     if (modelOverride !== "" && run.request.model === undefined) run.request.model = modelOverride
-    const { turn, agent } = run.request
+    const { turn } = run.request
     const deadline = setTimeout(() => run.stop("deadline"), host.config.runTimeoutMs)
     deadline.unref()
     stored.follow(run)

@@ -38,5 +38,5 @@ function copyTemplates(): void {
 /** The parts of Swagger UI that the docs page names, so that the package does without the rest of its 12 MB. */
 function copyDocsAssets(): void {
   for (const file of ["swagger-ui.css", "swagger-ui-bundle.js", "LICENSE"])
-    cpSync(join(root, "node_modules", "swagger-ui-dist", file), join(root, "dist", "kernel", "http", "docs-assets", file))
+    cpSync(join(root, "node_modules", "swagger-ui-dist", file), join(root, "dist", "plugins", "docs", "docs-assets", file))
 }

@@ -9,10 +9,8 @@ import { localeOf } from "../i18n.ts"
 import type { GatewayLog } from "../log.ts"
 import type { RegistrySource } from "../registry.ts"
 import { sendAnswer, sendFailure, sendJson } from "./answer.ts"
-import { sendBytes } from "./bytes.ts"
 import { crossOrigin, isPreflight } from "./cors.ts"
 import { addressOf, credentialsOf, nobody } from "./credentials.ts"
-import { kernelPages, type Page } from "./docs.ts"
 import type { Exchange } from "./exchange.ts"
 import { HandlerRequest, LiveRequests } from "./request.ts"
 import { type Match, RouteTable } from "./route-table.ts"
@@ -30,7 +28,6 @@ export interface HttpRooms {
   /** Who a signed link stands for; null when it has no signature, or none that holds. */
   signed?(link: { path: string; query: Context["query"]; locale: Locale }): Promise<Caller | null>
   stopping: AbortSignal
-  version: string
 }
 
 export interface HttpRoom {
@@ -68,8 +65,6 @@ export function createHttp(rooms: HttpRooms): HttpRoom {
     }
     try {
       if (exchange.headers["access-control-allow-methods"] && isPreflight(req)) return sendJson(exchange, 200, {})
-      const page = kernelPages.get(ctx.path)
-      if (page) return await servePage(exchange, page)
       const match = table.find(ctx.method, ctx.path)
       if (!match) throw unserved(table.methodsOf(ctx.path))
       exchange.decl = match.route.decl
@@ -78,13 +73,6 @@ export function createHttp(rooms: HttpRooms): HttpRoom {
       sendFailure(exchange, error, rooms)
     }
   })
-
-  async function servePage({ ctx, headers }: Exchange, page: Page): Promise<void> {
-    if (ctx.method !== "GET" && ctx.method !== "HEAD") throw unserved(["GET", "HEAD"])
-    const answer = page(registry.current, rooms.version)
-    if (!answer) throw fail("not_found")
-    await sendBytes(ctx.req, ctx.res, answer, headers)
-  }
 
   async function serveRoute(exchange: Exchange, { route, params }: Match): Promise<void> {
     const { ctx, locale } = exchange

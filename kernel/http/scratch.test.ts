@@ -71,7 +71,6 @@ export async function scratchHttp(routes: Routes, changes: Partial<HttpRooms> & 
     authorized: async () => undefined,
     overloaded: () => false,
     stopping: stopping.signal,
-    version: "1.2.3",
   }
   const http = createHttp({ ...rooms, ...changes })
   const server = createServer(http.serverOptions, http.handler)

@@ -1,4 +1,5 @@
 import type { Caller, Role, Scope } from "../caller.ts"
+import type { EventDecl, RouteDecl, RpcDecl } from "../manifest.ts"
 import { service } from "../tokens.ts"
 
 /** An API key without its secret. Times are RFC 3339 with `Z`. */
@@ -121,6 +122,39 @@ export interface GatewayService {
   connections(caller: Caller): Promise<ConnectionInfo[]>
 }
 export const Gateway = service<GatewayService>("kernel.gateway", "1.0.0")
+
+export interface ServedRoute {
+  plugin: string
+  name: string
+  decl: RouteDecl
+}
+export interface ServedMethod {
+  /** `kernel` for `connect`, which is no plugin's. */
+  plugin: string
+  name: string
+  decl: RpcDecl
+  /** Other names that are taken for a parameter's own. */
+  spellings: readonly (readonly [other: string, name: string])[]
+}
+export interface ServedEvent {
+  plugin: string
+  name: string
+  decl: EventDecl
+}
+/** What the active plugins serve. Methods and events by name, without those that never leave the gateway; `connect`, with which a socket begins, comes first. */
+export interface Served {
+  /** Of the gateway. */
+  version: string
+  routes: readonly ServedRoute[]
+  methods: readonly ServedMethod[]
+  events: readonly ServedEvent[]
+}
+/** For whatever describes the gateway. */
+export interface CatalogService {
+  /** The same object until something changes. */
+  served(): Promise<Served>
+}
+export const Catalog = service<CatalogService>("kernel.catalog", "1.0.0")
 
 /** One change, as it stands in the audit log. */
 export interface ActivityEntry {

@@ -1,14 +1,14 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict"
-import { type ScratchHttp, scratchHttp } from "./scratch.test.ts"
+import { type TestGateway, testGateway } from "@plugboard/sdk/testing"
 
-describe("the docs page", () => {
-  let room: ScratchHttp
+describe("docs", () => {
+  let room: TestGateway
   before(async () => {
-    room = await scratchHttp({})
+    room = await testGateway()
   })
   after(() => room.close())
 
-  it("is there for everyone, with and without a slash", async () => {
+  it("has a page for everyone, with and without a slash", async () => {
     for (const path of ["/docs", "/docs/"]) {
       const response = await fetch(room.url + path, { headers: { authorization: "Bearer nobody" } })
       deepEqual([response.status, response.headers.get("content-type")], [200, "text/html; charset=utf-8"])
@@ -49,4 +49,21 @@ describe("the docs page", () => {
       equal((await fetch(room.url + path, { method: "HEAD" })).status, 200)
     })
   }
+
+  it("answers 405 with Allow to anything but GET and HEAD", async () => {
+    for (const path of ["/docs", "/v1/openapi.json"]) {
+      const { status, headers } = await fetch(room.url + path, { method: "PUT" })
+      deepEqual([path, status, headers.get("allow")], [path, 405, "GET, HEAD"])
+    }
+  })
+
+  it("is not there when it is switched off, and the rest is", async () => {
+    const without = await testGateway({ config: { plugins: { docs: { enabled: false } } } })
+    try {
+      for (const path of ["/docs", "/v1/openapi.json", "/v1/rpc.json"]) equal((await fetch(without.url + path)).status, 404)
+      equal((await fetch(`${without.url}/health`)).status, 200)
+    } finally {
+      await without.close()
+    }
+  })
 })

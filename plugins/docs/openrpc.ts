@@ -1,19 +1,14 @@
-import { errorKinds } from "@plugboard/sdk"
+import { errorKinds, type Served, type ServedEvent, type ServedMethod } from "@plugboard/sdk"
 import type { Json } from "./openapi-schema.ts"
-import type { EventEntry, MethodEntry, Registry } from "./registry.ts"
-import { connectParams } from "./rpc/connect.ts"
-import { spellingsOf } from "./rpc/parameters.ts"
 
 /** OpenRPC 1.3 of the methods that are served now, from the manifests and nothing else; events, which OpenRPC does not know, stand under `x-plugboard-events`. */
-export function openRpc(registry: Registry, version: string): Json {
-  const methods = [...registry.methods.values()].sort((a, b) => (a.method < b.method ? -1 : 1))
-  const events = [...registry.events.values()].filter(({ decl }) => decl.to !== "internal").sort((a, b) => (a.name < b.name ? -1 : 1))
+export function openRpc({ methods, events, version }: Served): Json {
   return {
     openrpc: "1.3.2",
     info: { title: "Plugboard", version, description },
     servers: [{ name: "gateway", url: "/ws" }],
     externalDocs: { description: "Routes over HTTP (OpenAPI)", url: "/v1/openapi.json" },
-    methods: [connect, ...methods.map(methodOf)],
+    methods: methods.map(methodOf),
     components: { schemas: { Error: errorSchema } },
     "x-plugboard-events": events.map(eventOf),
   }
@@ -41,24 +36,14 @@ const errorSchema = {
   },
 }
 
-const connect = {
-  name: "connect",
-  summary: "Say who is on this socket; the first request, and again to become another",
-  tags: [{ name: "kernel" }],
-  paramStructure: "by-name",
-  params: paramsOf({ params: connectParams }),
-  result: { name: "payload", schema: { type: "object", required: ["protocol"], properties: { protocol: { const: 3 }, role: { type: "string" }, tenant_id: { type: "string" } } } },
-  "x-plugboard-plugin": "kernel",
-  "x-plugboard-role": "public",
-}
-
-function methodOf({ plugin, method, decl }: MethodEntry): Json {
+function methodOf(served: ServedMethod): Json {
+  const { plugin, name, decl } = served
   return {
-    name: method,
+    name,
     summary: decl.summary,
     tags: [{ name: plugin }],
     paramStructure: "by-name",
-    params: paramsOf(decl),
+    params: paramsOf(served),
     result: { name: "payload", schema: decl.result },
     "x-plugboard-plugin": plugin,
     "x-plugboard-role": decl.role ?? decl.auth,
@@ -69,11 +54,10 @@ function methodOf({ plugin, method, decl }: MethodEntry): Json {
 }
 
 /** By name, the ones that must be there first, as OpenRPC wants it. A schema that is no plain object has no names to tell: it is all of `params`. */
-function paramsOf(decl: Pick<MethodEntry["decl"], "params" | "aliases">): Json[] {
+function paramsOf({ decl, spellings }: ServedMethod): Json[] {
   if (!decl.params) return []
   const { properties, required = [] } = decl.params as { properties?: Record<string, Json>; required?: string[] }
   if (!properties) return [{ name: "params", required: true, schema: decl.params, "x-plugboard-whole": true }]
-  const spellings = spellingsOf(decl)
   const params = Object.entries(properties).map(([name, schema]) => {
     const others = spellings.flatMap(([other, meant]) => (meant === name ? [other] : []))
     return {
@@ -87,6 +71,6 @@ function paramsOf(decl: Pick<MethodEntry["decl"], "params" | "aliases">): Json[]
   return [...params.filter((param) => param.required), ...params.filter((param) => !param.required)]
 }
 
-function eventOf({ plugin, name, decl }: EventEntry): Json {
+function eventOf({ plugin, name, decl }: ServedEvent): Json {
   return { name, tags: [{ name: plugin }], payload: { name: "payload", schema: decl.payload }, "x-plugboard-plugin": plugin, "x-plugboard-to": decl.to }
 }

@@ -1,21 +1,16 @@
-import type { RouteDecl } from "@plugboard/sdk"
+import type { RouteDecl, Served, ServedRoute } from "@plugboard/sdk"
 import { fieldsOf, type Json, schemaOf } from "./openapi-schema.ts"
-import type { Registry, RouteEntry } from "./registry.ts"
 
-const made = new WeakMap<Registry, Json>()
-
-/** OpenAPI 3.0 of what is served now, from the manifests and nothing else. Made once per registry. */
-export function openApi(registry: Registry, version: string): Json {
-  const known = made.get(registry)
-  if (known) return known
-  const document = {
+/** OpenAPI 3.0 of what is served now, from the manifests and nothing else. */
+export function openApi({ routes, version }: Served): Json {
+  return {
     openapi: "3.0.3",
     info: { title: "Plugboard", version, description: "A plugin-based, multi-tenant AI agent gateway. What stands here is what the enabled plugins serve." },
     externalDocs: { description: "Methods and events over WebSocket (OpenRPC)", url: "/v1/rpc.json" },
     servers: [{ url: "/" }],
     security: [{ bearerAuth: [] }],
-    tags: [...new Set(registry.routes.flatMap(tagsOf))].sort().map((name) => ({ name })),
-    paths: pathsOf(registry.routes),
+    tags: [...new Set(routes.flatMap(tagsOf))].sort().map((name) => ({ name })),
+    paths: pathsOf(routes),
     components: {
       securitySchemes: { bearerAuth: { type: "http", scheme: "bearer", description: "Gateway token or API key." } },
       schemas: { Error: commonError, OpenAIError: openAiError, AnthropicError: anthropicError },
@@ -26,8 +21,6 @@ export function openApi(registry: Registry, version: string): Json {
       ]),
     },
   }
-  made.set(registry, document)
-  return document
 }
 
 const commonError = {
@@ -89,7 +82,7 @@ function failureOf(status: string, schema: string): Json {
 }
 
 /** Two routes that name one parameter differently are one path here, under the name that comes first. */
-function pathsOf(routes: readonly RouteEntry[]): Record<string, Json> {
+function pathsOf(routes: readonly ServedRoute[]): Record<string, Json> {
   const paths = new Map<string, { shown: string; names: string[]; operations: Json }>()
   for (const entry of routes) {
     for (const [index, path] of [entry.decl.path].flat().entries()) {
@@ -103,11 +96,11 @@ function pathsOf(routes: readonly RouteEntry[]): Record<string, Json> {
   return Object.fromEntries([...paths.values()].sort((a, b) => (a.shown < b.shown ? -1 : 1)).map(({ shown, operations }) => [shown, operations]))
 }
 
-function tagsOf({ decl, plugin }: RouteEntry): readonly string[] {
+function tagsOf({ decl, plugin }: ServedRoute): readonly string[] {
   return decl.tags ?? [plugin]
 }
 
-function operationOf(entry: RouteEntry, index: number, names: readonly string[], shownNames: readonly string[]): Json {
+function operationOf(entry: ServedRoute, index: number, names: readonly string[], shownNames: readonly string[]): Json {
   const { decl, plugin, name } = entry
   const open = decl.auth === "public" || decl.auth === "webhook"
   return {

@@ -1,0 +1,52 @@
+import { type Caller, row, sql } from "@plugboard/sdk"
+import { Type } from "typebox"
+import type { Auth } from "../auth/auth.ts"
+import { createAuth } from "../auth/create.ts"
+import type { GatewayConfig } from "../config.ts"
+import type { Database } from "../db/database.ts"
+import { EventBus } from "../events.ts"
+import { Load } from "../load.ts"
+import { type GatewayLog, Redactor } from "../log.ts"
+import { type Crossing, Services, sameProcess } from "../plugins/services.ts"
+import { createSecrets, type SecretBox } from "../secrets.ts"
+
+/** What every other part of a gateway stands on. */
+export interface Ground {
+  config: GatewayConfig
+  log: GatewayLog
+  db: Database
+  bus: EventBus
+  auth: Auth
+  load: Load
+  services: Services
+  secrets: SecretBox
+  cross: Crossing
+  /** Ends when the gateway stops. */
+  stopping: AbortSignal
+}
+
+export async function layGround(given: Pick<Ground, "config" | "log" | "db" | "stopping"> & { redactor: Redactor; cross?: Crossing }): Promise<Ground> {
+  const { config, log, db, stopping, redactor, cross = sameProcess } = given
+  const bus = new EventBus((err, event) => log.error({ err, event }, "event listener failed"))
+  db.onCommitted(({ event, payload, tenantId, to }) => bus.publish({ name: event, payload, tenantId, to }))
+  const auth = await createAuth({ config, db, log, bus })
+  return { config, log, db, bus, auth, load: new Load(), services: new Services(cross), secrets: createSecrets(config.encryptionKey, redactor), cross, stopping }
+}
+
+/** Knows the secrets of the configuration. */
+export function redactorOf({ token, env }: GatewayConfig): Redactor {
+  const redactor = new Redactor()
+  redactor.add(token)
+  for (const [name, value] of Object.entries(env)) if (/_API_KEY$|_TOKEN$/.test(name)) redactor.add(value)
+  return redactor
+}
+
+const TenantRow = Type.Object({ id: Type.String(), slug: Type.String() })
+
+/** One after the other, each as the system. */
+export async function forEachTenant(db: Database, work: (caller: Caller) => Promise<void>): Promise<void> {
+  const tenants = await db.kernel.any(sql.type(row(TenantRow))`SELECT id, slug FROM kernel.tenants WHERE status = 'active' ORDER BY created_at, id`)
+  for (const { id, slug } of tenants) {
+    await work({ tenantId: id, tenantSlug: slug, userId: "system", role: "owner", scopes: [], locale: "en", via: "system" })
+  }
+}

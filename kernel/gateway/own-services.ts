@@ -1,0 +1,42 @@
+import { Audit, type Caller, Catalog, Gateway, Keys, Logs, Pairings, type PairingsService, Plugins, Tenants } from "@plugboard/sdk"
+import { createPluginsService } from "../packages/service.ts"
+import { createCatalog } from "../plugins/catalog.ts"
+import type { PluginManager } from "../plugins/manager.ts"
+import { createAuditService } from "../records/activity.ts"
+import { createKeysService } from "../records/keys.ts"
+import { createLogsService } from "../records/logs.ts"
+import { createTenantsService } from "../records/tenants.ts"
+import type { Rpc } from "../rpc/create.ts"
+import { version } from "../version.ts"
+import type { Ground } from "./ground.ts"
+import type { Installed } from "./installed.ts"
+
+export interface OwnServicesOptions {
+  manager: PluginManager
+  installed: Installed
+  pairings: PairingsService
+  rpc: Rpc
+  /** By `performance.now()`. */
+  startedAt: number
+}
+
+/** What the kernel knows and keeps, for plugins. */
+export function offerOwnServices({ db, load, log, services }: Ground, { manager, installed, pairings, rpc, startedAt }: OwnServicesOptions): void {
+  const { plugins, bundled, configured } = installed
+  const kernel = { id: "kernel" }
+  services.offer(kernel, Audit, createAuditService({ db }))
+  services.offer(kernel, Keys, createKeysService({ db }))
+  services.offer(kernel, Logs, createLogsService(log))
+  services.offer(kernel, Pairings, pairings)
+  services.offer(kernel, Tenants, createTenantsService({ db }))
+  services.offer(kernel, Catalog, createCatalog(manager, version))
+  services.offer(kernel, Gateway, {
+    async health() {
+      const database = (await db.ping()) ? ("ok" as const) : ("error" as const)
+      return { uptimeMs: Math.round(performance.now() - startedAt), version, database, loopDelayMs: load.delayMs, plugins: plugins.states }
+    },
+    connections: async (caller: Caller) => rpc.connections().filter((connection) => connection.tenantId === caller.tenantId),
+  })
+  const purge = async (id: string) => (await import("../sandbox/db/purge.ts")).purgePlugin({ db }, id)
+  services.offer(kernel, Plugins, createPluginsService({ db, bundled, configured, node: plugins, purge }))
+}

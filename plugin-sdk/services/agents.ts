@@ -1,4 +1,4 @@
-import type { Caller } from "../caller.ts"
+import { type Caller, seesAll } from "../caller.ts"
 import { service } from "../tokens.ts"
 import type { RouteLink } from "./routes.ts"
 
@@ -30,6 +30,8 @@ export interface AgentProfile {
   description: string
   /** `allow` and `deny` of tool names, and what else the wire contract has under `tools_config`. */
   toolsConfig: Readonly<Record<string, unknown>>
+  /** How its conversations are kept within the window; as the wire contract has `compaction_config`. */
+  compactionConfig: Readonly<Record<string, unknown>>
   createdAt: string
 }
 
@@ -46,3 +48,8 @@ export interface AgentsService {
   renameProvider(caller: Caller, from: string, to: string): Promise<number>
 }
 export const Agents = service<AgentsService>("agents", "1.1.0")
+
+/** Its owner, or an admin: who may change an agent, and see what it keeps of its users. */
+export function mayChangeAgent(caller: Caller, agent: Pick<AgentProfile, "ownerId">): boolean {
+  return seesAll(caller) || agent.ownerId === caller.userId
+}

@@ -88,6 +88,9 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
         }
         const row = await updateAgent(tx, id, written)
         if (row.is_default && !present.is_default) await unmarkDefaults(tx, id)
+        if (row.display_name !== present.display_name && row.display_name !== "") {
+          for (const [, part] of parts.entries()) await part.renamed?.(caller, { id, key: row.agent_key }, row.display_name)
+        }
         told(tx, "agent.updated", row)
         return row
       })

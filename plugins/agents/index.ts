@@ -1,4 +1,4 @@
-import { Agents, type Caller, definePlugin, Providers, pageOf, Runs, seesAll } from "@plugboard/sdk"
+import { AgentFiles, Agents, type Caller, definePlugin, Providers, pageOf, Runs, seesAll } from "@plugboard/sdk"
 import { createAccess } from "./access.ts"
 import { createChanges } from "./change.ts"
 import { manifest } from "./manifest.ts"
@@ -68,13 +68,14 @@ export default definePlugin(manifest, (host) => {
         return { id: agent_key, isRunning: (await runningOf(caller)).has(agent_key) }
       },
       "agent.identity.get": async ({ agentId, sessionKey }, { caller }) => {
-        const { agent_key, display_name, emoji, avatar, description } = await access.meant(caller, agentId, sessionKey)
+        const { id, agent_key, display_name, emoji, avatar, description } = await access.meant(caller, agentId, sessionKey)
         return {
           agentId: agent_key,
           name: display_name || agent_key,
           ...(emoji !== "" && { emoji }),
           ...(avatar !== "" && { avatar }),
           ...(description !== "" && { description }),
+          ...(host.has(AgentFiles) && (await host.use(AgentFiles).identity(caller, id))),
         }
       },
     },

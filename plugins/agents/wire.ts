@@ -57,6 +57,7 @@ export function profileOf(row: AgentRow): AgentProfile {
     emoji: row.emoji,
     description: row.description,
     toolsConfig: row.configs.tools_config ?? {},
+    compactionConfig: row.configs.compaction_config ?? {},
     createdAt: row.created_at,
   }
 }

@@ -32,6 +32,10 @@ export interface ProviderFacts {
   /** It speaks OpenAI's format. */
   forwards: boolean
   embeds: boolean
+  /** Where it listens; empty for one that calls nobody. */
+  baseUrl: string
+  /** It works without a key and has none: nobody bills its calls. */
+  isLocal: boolean
 }
 export interface ProviderModels {
   provider: string

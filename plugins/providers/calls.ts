@@ -44,8 +44,10 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>, co
     async facts(caller, provider) {
       const found = await connections.find(caller, provider)
       if (!found) return null
-      const type = types.get(found.row.provider_type, caller)
-      return { enabled: found.row.enabled, forwards: type?.forward !== undefined, embeds: type?.embed !== undefined }
+      const { row } = found
+      const type = types.get(row.provider_type, caller)
+      const isLocal = type?.keyless === true && row.api_key === null
+      return { enabled: row.enabled, forwards: type?.forward !== undefined, embeds: type?.embed !== undefined, baseUrl: row.api_base ?? type?.defaultBaseUrl ?? "", isLocal }
     },
     async defaultModel(caller, provider) {
       const found = await connections.find(caller, provider)

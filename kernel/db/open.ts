@@ -30,6 +30,8 @@ export interface OpenOptions {
   log: GatewayLog
   /** True: each row is checked against the schema of its query. For tests. */
   checkRows: boolean
+  /** True for a gateway, which alone has its data folder, whatever the database: two of one folder would take each other's runs. */
+  gateway?: boolean
 }
 
 const Nothing = row(Type.Object({}))
@@ -37,7 +39,7 @@ const Nothing = row(Type.Object({}))
 /** Opens the database that the configuration names. Rejects with a ConfigError when another process holds the embedded one's folder. */
 export async function openDatabase(options: OpenOptions): Promise<Database> {
   const { config, log } = options
-  const source = config.databaseUrl === undefined ? await openEmbedded(config, log) : openServer(config.databaseUrl, config)
+  const source = config.databaseUrl === undefined ? await openEmbedded(config, log) : openServer(config.databaseUrl, config, options.gateway ?? false)
   // Filled in before the first query that needs them: making them needs queries.
   const roles: { -readonly [K in keyof Roles]: string } = { app: "", kernel: "", word: "" }
   const statements = { count: 0, last: "" }
@@ -176,13 +178,19 @@ interface Source {
   close(): Promise<void>
 }
 
-function openServer(uri: string, config: OpenOptions["config"]): Source {
-  // The server ends a statement past its limit itself; this is for one that has fallen silent.
-  return { kind: "server", connection: { config: serverConfig(uri), silenceMs: config.statementTimeoutMs + 3_000 }, poolSize: config.poolSize, close: async () => undefined }
+function openServer(uri: string, config: OpenOptions["config"], gateway: boolean): Source {
+  const unlock = gateway ? holdFolder(config.dataDir, "or set PLUGBOARD_DATA_DIR to another folder: each gateway on one PostgreSQL has its own.") : () => undefined
+  return {
+    kind: "server",
+    // The server ends a statement past its limit itself; this is for one that has fallen silent.
+    connection: { config: serverConfig(uri), silenceMs: config.statementTimeoutMs + 3_000 },
+    poolSize: config.poolSize,
+    close: async () => unlock(),
+  }
 }
 
 async function openEmbedded(config: OpenOptions["config"], log: GatewayLog): Promise<Source> {
-  const unlock = holdFolder(config.dataDir)
+  const unlock = holdFolder(config.dataDir, "set PLUGBOARD_DATA_DIR to another folder, or set DATABASE_URL to share one PostgreSQL.")
   try {
     const thread = await startThread(join(config.dataDir, "db"), log)
     return {
@@ -206,10 +214,10 @@ async function openEmbedded(config: OpenOptions["config"], log: GatewayLog): Pro
   }
 }
 
-function holdFolder(dataDir: string): () => void {
+function holdFolder(dataDir: string, remedy: string): () => void {
   try {
     return lockFolder(dataDir)
   } catch (error) {
-    throw error instanceof FolderHeld ? new ConfigError(error.message) : error
+    throw error instanceof FolderHeld ? new ConfigError(`${error.message} Stop that gateway, ${remedy}`) : error
   }
 }

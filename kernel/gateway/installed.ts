@@ -44,7 +44,10 @@ export async function findInstalled(ground: Ground, manager: PluginManager, opti
   const configured = new Configured({ path: config.file, plugins: config.plugins }, secrets)
   const candidateOf = async (plugin: PackagedPlugin) => (await import("../sandbox/candidate.ts")).sandboxedCandidate(plugin, sandbox)
   const plugins = new PluginSet({ db, log, manager, bundled, configured, dataDir: config.dataDir, candidateOf })
-  bus.subscribe(changedEvent, () => void plugins.converge().catch(() => undefined))
+  bus.subscribe(changedEvent, ({ payload }) => {
+    manager.forgive((payload as { id: string }).id)
+    void plugins.converge().catch(() => undefined)
+  })
   return {
     plugins,
     bundled,

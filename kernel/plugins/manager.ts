@@ -3,6 +3,7 @@ import { reasonOf } from "../failures.ts"
 import { HookSet } from "../hooks/hook-set.ts"
 import type { Registry, RegistrySource } from "../registry.ts"
 import { type ActivePlugin, checkParts, jobsOf, tapsOf } from "./active.ts"
+import { BackOff } from "./back-off.ts"
 import type { Candidate } from "./discover.ts"
 import { createHost, type HostRooms } from "./host.ts"
 import { checkManifest, type Misfit, SetAside } from "./manifest-check.ts"
@@ -44,6 +45,7 @@ export class PluginManager implements RegistrySource {
   readonly #states = new Map<string, PluginState>()
   readonly #listeners = new Set<(registry: Registry) => void>()
   readonly #retiring = new Set<Promise<void>>()
+  readonly #backOff = new BackOff()
   #active: readonly ActivePlugin[] = []
   #offFor: (id: string) => ReadonlySet<string> = () => nobody
   /** Hook sets by the plugins that are off; the tenants that do without the same ones share one. */
@@ -88,6 +90,11 @@ export class PluginManager implements RegistrySource {
     return set
   }
 
+  /** The next convergence tries it, however often it has failed. */
+  forgive(id: string): void {
+    this.#backOff.forget(id)
+  }
+
   /** One at a time, in the order asked for. Resolves when the new picture stands; instances that were replaced may still be ending. */
   converge(wanted: Wanted): Promise<void> {
     const mine = this.#turn.then(() => this.#converge(wanted))
@@ -102,7 +109,8 @@ export class PluginManager implements RegistrySource {
     const states = new Map<string, PluginState>()
     const { ordered, aside } = orderPlugins(this.#enabled(wanted, states), this.#options.kernelServices)
     for (const { item, misfit } of aside) this.#setAside(states, item, misfit)
-    const fresh = ordered.filter((candidate) => !this.#unchanged(before, candidate, wanted))
+    const resting = new Map(ordered.map((candidate) => [candidate, this.#backOff.waits(candidate, settingsOf(candidate.manifest.id, wanted))]))
+    const fresh = ordered.filter((candidate) => !resting.get(candidate) && !this.#unchanged(before, candidate, wanted))
     // Imports are the slow part and know no order; activation does.
     const loading = new Map(fresh.map((candidate) => [candidate, candidate.load()]))
     for (const pending of loading.values()) pending.catch(() => undefined)
@@ -111,7 +119,9 @@ export class PluginManager implements RegistrySource {
       const old = before.find(({ id }) => id === candidate.manifest.id)
       const loaded = loading.get(candidate)
       const others = before.filter(({ id }) => id !== candidate.manifest.id && ordered.some(({ manifest }) => manifest.id === id) && !next.some((plugin) => plugin.id === id))
-      const now = loaded ? await this.#bringUp(candidate, { wanted, loading: loaded, beside: [...next, ...others], old, states }) : (old as ActivePlugin)
+      const misfit = resting.get(candidate)
+      if (misfit) states.set(candidate.manifest.id, restingState(candidate, misfit, old))
+      const now = loaded ? await this.#bringUp(candidate, { wanted, loading: loaded, beside: [...next, ...others], old, states }) : old
       if (!now) continue
       next.push(now)
       if (!states.has(now.id)) states.set(now.id, stateOf(now))
@@ -173,7 +183,7 @@ export class PluginManager implements RegistrySource {
     } catch (error) {
       this.#withdraw({ ...owner, undo }, owner)
       await parts?.stop?.().catch(() => undefined)
-      const misfit = error instanceof SetAside ? error.misfit : this.#misfitOf("activation", candidate, error)
+      const misfit = error instanceof SetAside ? error.misfit : this.#failed("activation", candidate, settingsOf(manifest.id, wanted), error)
       if (old) this.#keepOld(states, old, candidate, misfit, error)
       else this.#setAside(states, candidate, misfit, error)
       return old
@@ -188,7 +198,7 @@ export class PluginManager implements RegistrySource {
       } catch (error) {
         this.#withdraw(plugin, plugin)
         await plugin.parts.stop?.().catch(() => undefined)
-        const misfit = this.#misfitOf("start", plugin.candidate, error)
+        const misfit = this.#failed("start", plugin.candidate, plugin.settings, error)
         const old = before.find(({ id }) => id === plugin.id)
         if (old) this.#keepOld(this.#states, old, plugin.candidate, misfit, error)
         else this.#setAside(this.#states, plugin.candidate, misfit, error)
@@ -241,12 +251,15 @@ export class PluginManager implements RegistrySource {
     for (const end of undo) end()
   }
 
-  #misfitOf(what: "activation" | "start", { manifest, folder }: Candidate, error: unknown): Misfit {
+  #failed(what: "activation" | "start", candidate: Candidate, settings: string, error: unknown): Misfit {
+    const { manifest, folder } = candidate
     const texts = new Map([
       ["kernel", this.#options.kernelTexts],
       [manifest.id, loadTexts(folder)],
     ])
-    return { reason: `its ${what} failed: ${reasonOf(error, texts)}`, remedy: "See the log for the cause." }
+    const misfit = { reason: `its ${what} failed: ${reasonOf(error, texts)}`, remedy: `See the log for the cause. To try it again: plugboard plugins enable ${manifest.id}` }
+    this.#backOff.note(candidate, settings, misfit)
+    return misfit
   }
 
   #setAside(states: Map<string, PluginState>, { manifest, origin }: Candidate, { reason, remedy }: Misfit, error?: unknown): void {
@@ -277,4 +290,9 @@ export class PluginManager implements RegistrySource {
 
 function stateOf({ id, manifest, candidate }: ActivePlugin): PluginState {
   return { id, version: manifest.version, origin: candidate.origin, state: "active" }
+}
+
+/** Of one that is not tried for a while: what it was after it had failed. */
+function restingState({ manifest: { id, version }, origin }: Candidate, { reason, remedy }: Misfit, old: ActivePlugin | undefined): PluginState {
+  return old ? { ...stateOf(old), pending: { version, reason, remedy } } : { id, version, origin, state: "failed", reason, remedy }
 }

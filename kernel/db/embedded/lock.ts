@@ -10,7 +10,7 @@ interface Holder {
   host: string
 }
 
-/** Its message says by whom, and what to do. */
+/** Its message says by whom. */
 export class FolderHeld extends Error {}
 
 /** A holder on another machine shows that it lives by touching its file. Milliseconds. */
@@ -52,7 +52,7 @@ function takeOver(path: string, mine: string, dataDir: string): void {
 
 function heldBy(holder: Holder | undefined, dataDir: string): FolderHeld {
   const who = !holder ? "another process" : holder.host === hostname() ? `process ${holder.pid}` : `process ${holder.pid} on ${holder.host}`
-  return new FolderHeld(`The data folder ${dataDir} is in use by ${who}. Stop that gateway, set PLUGBOARD_DATA_DIR to another folder, or set DATABASE_URL to share one PostgreSQL.`)
+  return new FolderHeld(`The data folder ${dataDir} is in use by ${who}.`)
 }
 
 function lives(holder: Holder, path: string): boolean {

@@ -54,6 +54,7 @@ export interface PromptSection {
   text: string
 }
 export interface Prompt {
+  /** Empty for one that is only to be looked at. */
   runId: string
   agentKey: string
   sessionKey: string

@@ -54,7 +54,8 @@ export function createPersona(host: Host<typeof manifest>) {
   const addPersona: Tap<"prompt.assembling"> = async function addPersona(prompt, { caller }) {
     const agent = await agents.find(caller, prompt.agentKey)
     if (!agent) return prompt
-    const sections = await prompts.get(caller, JSON.stringify([agent.id, caller.userId]))
+    // A prompt of no run is looked at, and nobody is seen by it.
+    const sections = prompt.runId === "" ? sectionsOf(await contentsFor(caller, agent.id), host.config) : await prompts.get(caller, JSON.stringify([agent.id, caller.userId]))
     if (sections.length === 0) return prompt
     // Behind what the agent's own prompt says, before what the caller asks for.
     const at = prompt.sections.findLastIndex(({ key }) => key === "agent") + 1

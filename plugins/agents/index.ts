@@ -2,6 +2,8 @@ import { AgentFiles, Agents, type Caller, definePlugin, Providers, pageOf, Runs,
 import { createAccess } from "./access.ts"
 import { createChanges } from "./change.ts"
 import { manifest } from "./manifest.ts"
+import { previewPrompt } from "./preview.ts"
+import { createShares } from "./shares.ts"
 import { listAgents } from "./store.ts"
 import { createSummoning } from "./summoning.ts"
 import { shownAgent } from "./wire.ts"
@@ -9,11 +11,13 @@ import { shownAgent } from "./wire.ts"
 export default definePlugin(manifest, (host) => {
   const access = createAccess(host)
   const changes = createChanges(host, access)
+  const shares = createShares(host, access)
   const summoning = createSummoning(host)
   const providers = host.use(Providers)
   host.offer(Agents, access.service)
   const defaultsOf = async (caller: Caller) => (await providers.fallback(caller)) ?? { provider: "", model: "" }
   const runningOf = async (caller: Caller) => new Set(host.has(Runs) ? await host.use(Runs).running(caller) : [])
+  const done = { ok: "true" } as const
   return {
     routes: {
       list: async ({ query, caller }) => {
@@ -32,8 +36,21 @@ export default definePlugin(manifest, (host) => {
       update: async ({ params, body, caller }) => ({ ok: "true" as const, agent: shownAgent(await changes.update(caller, params.id, body), await defaultsOf(caller)) }),
       remove: async ({ params, caller }) => {
         await changes.remove(caller, params.id)
-        return { ok: "true" as const }
+        return done
       },
+      shares: async ({ params, query, caller }) => {
+        const { limit, offset } = pageOf(query, 1_000)
+        return { shares: await shares.list(caller, params.id, limit, offset) }
+      },
+      share: async ({ params, body, caller }) => {
+        await shares.add(caller, params.id, body.user_id, body.role ?? "user")
+        return done
+      },
+      unshare: async ({ params, caller }) => {
+        await shares.remove(caller, params.id, params.userID)
+        return done
+      },
+      preview: async ({ params, caller, signal }) => previewPrompt(host, caller, await shares.owned(caller, params.id), signal),
     },
     rpc: {
       "agents.list": async (_, { caller }) => {

@@ -51,6 +51,15 @@ export const Agent = Type.Object({
 const Id = Type.Object({ id: Type.String({ maxLength: 100, description: "UUID or agent key." }) })
 const AgentRef = Type.String({ maxLength: 100, description: "Agent key or UUID." })
 const Owners = { owner_ids: Type.Optional(Type.Array(Type.String({ maxLength: 255 }), { maxItems: 10, description: "Admins only; the first becomes the owner." })) }
+const Share = Type.Object({
+  id: Type.String(),
+  agent_id: Type.String(),
+  user_id: Type.String(),
+  role: Type.String(),
+  granted_by: Type.String(),
+  created_at: Type.String({ format: "date-time" }),
+  updated_at: Type.String({ format: "date-time" }),
+})
 const Done = Type.Object({ ok: Type.Literal("true") })
 const tags = ["Agents"]
 
@@ -62,6 +71,7 @@ export const manifest = defineManifest({
   requires: [Providers],
   offers: [Agents],
   opens: [AgentParts],
+  fires: ["prompt.assembling"],
   capabilities: { db: true },
   config: Type.Object({ workspaceRoot: Type.String({ default: "workspace", description: "Folder under which every agent's workspace lies." }) }, { additionalProperties: false }),
   routes: {
@@ -88,6 +98,53 @@ export const manifest = defineManifest({
       reply: Type.Object({ ok: Type.Literal("true"), agent: Agent }),
     },
     remove: { method: "DELETE", path: "/v1/agents/:id", role: "admin", summary: "Remove an agent", tags, params: Id, reply: Done },
+    shares: {
+      method: "GET",
+      path: "/v1/agents/:id/shares",
+      role: "viewer",
+      summary: "List with whom an agent is shared",
+      tags,
+      params: Id,
+      query: PageQuery,
+      reply: Type.Object({ shares: Type.Array(Share) }),
+      alsoAs: "payload",
+    },
+    share: {
+      method: "POST",
+      path: "/v1/agents/:id/shares",
+      role: "operator",
+      summary: "Share an agent with a user",
+      tags,
+      params: Id,
+      status: 201,
+      body: Type.Object({
+        user_id: Type.String({ minLength: 1, maxLength: 255 }),
+        role: Type.Optional(Type.String({ default: "user", maxLength: 50, description: "Kept as it is; any share lets the user use the agent." })),
+      }),
+      reply: Done,
+    },
+    unshare: {
+      method: "DELETE",
+      path: "/v1/agents/:id/shares/:userID",
+      role: "operator",
+      summary: "Share an agent with a user no more",
+      tags,
+      params: Type.Object({ ...Id.properties, userID: Type.String({ minLength: 1, maxLength: 255 }) }),
+      reply: Done,
+    },
+    preview: {
+      method: "GET",
+      path: "/v1/agents/:id/system-prompt-preview",
+      role: "viewer",
+      summary: "Show what an agent's model is told before a message",
+      tags,
+      params: Id,
+      reply: Type.Object({
+        prompt: Type.String(),
+        chars: Type.Integer(),
+        sections: Type.Array(Type.Object({ key: Type.String({ description: "Whose it is, such as agent or file:SOUL.md." }), chars: Type.Integer() })),
+      }),
+    },
   },
   rpc: {
     "agents.list": {
@@ -165,6 +222,7 @@ export const manifest = defineManifest({
     no_name: { kind: "INVALID_REQUEST" },
     bad_workspace: { kind: "INVALID_REQUEST", params: Type.Object({ root: Type.String() }) },
     not_owner: { kind: "FORBIDDEN", params: Type.Object({ agent: Type.String() }) },
+    too_many_shares: { kind: "FAILED_PRECONDITION", params: Type.Object({ agent: Type.String(), most: Type.Integer() }) },
     default_stays: { kind: "INVALID_REQUEST" },
   },
 })

@@ -80,3 +80,55 @@ describe("who may use and change an agent", () => {
       equal((await call).status, 404)
   })
 })
+
+describe("shares of an agent", () => {
+  let gateway: TestGateway
+  before(async () => {
+    gateway = await testGateway()
+    await gateway.as("admin", "acme", "anna").post("/v1/agents", { agent_key: "team", system_prompt: "Be brief." })
+    await (await gateway.as("admin", "acme", "anna").rpc()).call("agents.update", { agentId: "team", owner_ids: ["otto"] })
+  })
+  after(() => gateway.close())
+  const otto = (role: "viewer" | "operator" = "operator") => gateway.as(role, "acme", "otto")
+
+  it("let a user in at once, and out", async () => {
+    const vera = gateway.as("viewer", "acme", "vera/2@home")
+    equal((await vera.get("/v1/agents/team")).status, 404)
+    const { status, body } = await otto().post("/v1/agents/team/shares", { user_id: "vera/2@home" })
+    deepEqual([status, body], [201, { ok: "true" }])
+    equal((await vera.get("/v1/agents/team")).status, 200)
+    await otto().post("/v1/agents/team/shares", { user_id: "vera/2@home", role: "viewer" })
+    const listed = (await otto("viewer").get("/v1/agents/team/shares")).body
+    deepEqual(listed.payload, listed.shares)
+    const [{ user_id, role, granted_by, agent_id }, more] = listed.shares
+    deepEqual([user_id, role, granted_by, more], ["vera/2@home", "viewer", "otto", undefined])
+    for (let time = 0; time < 2; time += 1) deepEqual((await otto().delete("/v1/agents/team/shares/vera%2F2@home")).body, { ok: "true" })
+    equal((await vera.get("/v1/agents/team")).status, 404)
+    const actions = (await gateway.as("admin", "acme", "anna").get(`/v1/activity?entity_id=${agent_id}&limit=3`)).body.logs.map(({ action }: { action: string }) => action)
+    deepEqual(actions, ["agent.share_revoked", "agent.shared", "agent.shared"])
+  })
+
+  it("are as many as an agent's row carries", async () => {
+    await gateway.executeSql(
+      "INSERT INTO agents.shares (id, tenant_id, agent_id, user_id, granted_by) SELECT gen_random_uuid(), tenant_id, id, 'user ' || n, 'otto' FROM agents.agents, generate_series(1, 1000) n WHERE agent_key = 'team'",
+    )
+    equal((await otto().post("/v1/agents/team/shares", { user_id: "one more" })).status, 409)
+    equal((await otto().post("/v1/agents/team/shares", { user_id: "user 7", role: "admin" })).status, 201)
+  })
+
+  it("and the prompt of an agent are its owner's to see", async () => {
+    const { prompt, sections } = (await otto("viewer").get("/v1/agents/team/system-prompt-preview")).body
+    deepEqual([prompt, sections], ["Be brief.", [{ key: "agent", chars: 9 }]])
+    equal((await gateway.executeSql("SELECT 1 FROM agent_files.instances")).rows.length, 0)
+    for (const [role, tenant, user, status] of [
+      ["operator", "acme", "user 1", 403],
+      ["operator", "acme", "mallory", 404],
+      ["admin", "globex", "otto", 404],
+      ["admin", "acme", "anna", 200],
+    ] as const) {
+      const client = await gateway.as(role, tenant, user)
+      for (const call of [client.get("/v1/agents/team/shares"), client.get("/v1/agents/team/system-prompt-preview"), client.delete("/v1/agents/team/shares/nobody")])
+        equal((await call).status, status, `${role} ${user}`)
+    }
+  })
+})

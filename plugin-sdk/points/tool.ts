@@ -10,6 +10,9 @@ export interface ToolContext {
   readonly runId: string
   readonly agentKey: string
   readonly sessionKey: string
+  /** Where the session's turn came from, as in the run's events. */
+  readonly channel: string
+  readonly chatId: string
 }
 
 export interface ToolResult {
@@ -28,6 +31,8 @@ export interface ToolOffer {
 
 /** A tool that agents can call. Arguments are checked against `parameters` before `call`. Contribute under its name. */
 export interface Tool extends ToolOffer {
+  /** Longest call in ms, for a tool that waits for something long; the gateway's own limit when left out. */
+  timeoutMs?: number
   call(args: Readonly<Record<string, unknown>>, context: ToolContext, signal: AbortSignal): Promise<ToolResult>
 }
 

@@ -1,11 +1,26 @@
 import type { Caller } from "../caller.ts"
 import { service } from "../tokens.ts"
+import type { AgentProfile } from "./agents.ts"
 import type { RunAnswer } from "./sessions.ts"
+
+/** Why a run exists that another agent has caused. The first three stand in each of its events. */
+export interface RunOrigin {
+  /** `announce`: the agent that has handed work on is told what became of it. */
+  runKind: "delegation" | "announce"
+  delegationId: string
+  /** Key of the agent that has handed the work on. */
+  parentAgentId: string
+  /** Its run at that time. */
+  parentRunId: string
+}
 
 /** What is asked of an agent by something that keeps no connection open: a schedule, a wake, another agent. */
 export interface AskedRun {
-  /** Key or UUID; empty: the tenant's default. */
-  agent: string
+  /** Key or UUID; empty: the tenant's default. A profile, as a service gave it, for an agent that the user need not be allowed to use by himself. */
+  agent: string | AgentProfile
+  /** UUID of the run, where it must be known beforehand. */
+  runId?: string
+  origin?: RunOrigin
   sessionKey: string
   /** Where it comes from, such as `cron`; in the session and in each event of the run. */
   channel: string
@@ -25,5 +40,7 @@ export interface RunsService {
   start(caller: Caller, asked: AskedRun): Promise<{ runId: string }>
   /** How a run has ended, on whichever node; null when there is none that the caller may see. `signal` ends the wait and not the run. */
   ended(caller: Caller, runId: string, signal: AbortSignal): Promise<RunAnswer | null>
+  /** Ends a run that the caller may see as cancelled, on whichever node, and does not wait for its end. */
+  abort(caller: Caller, runId: string): Promise<void>
 }
-export const Runs = service<RunsService>("runs", "1.1.0")
+export const Runs = service<RunsService>("runs", "1.2.0")

@@ -155,7 +155,14 @@ export async function startTool(options: Pick<ToolConformanceOptions, "plugin" |
   const tool = tools?.get(options.tool)
   if (!tool) await gateway.close()
   ok(tool, `no plugin contributes the tool ${options.tool}`)
-  const context = { caller: caller as Caller, runId: "00000000-0000-7000-8000-000000000000", agentKey: "default", sessionKey: "agent:default:conformance" }
+  const context = {
+    caller: caller as Caller,
+    runId: "00000000-0000-7000-8000-000000000000",
+    agentKey: "default",
+    sessionKey: "agent:default:conformance",
+    channel: "ws",
+    chatId: "conformance",
+  }
   return { gateway, tool, events, call: (args, signal = AbortSignal.timeout(30_000)) => tool.call(structuredClone(args), context, signal) }
 }
 

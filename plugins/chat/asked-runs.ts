@@ -13,19 +13,22 @@ export function createAskedRuns(host: Host<typeof manifest>, engine: Engine): Ru
   const sessions = host.use(Sessions)
   return {
     running: async (caller) => engine.running(caller),
-    async start(caller: Caller, { agent: ref, fresh, ...turn }) {
-      const agent = await meantAgent(host, caller, ref, undefined)
-      const runId = randomUUID()
+    async start(caller: Caller, { agent: asked, fresh, runId = randomUUID(), origin, ...turn }) {
+      const agent = typeof asked === "string" ? await meantAgent(host, caller, asked, undefined) : asked
       const started = await engine.start(caller, {
         runId,
         agent,
         stream: true,
         instructions: [],
         ...(fresh && { fresh }),
+        ...(origin && { origin }),
         turn: { ...turn, agentKey: agent.key, whenBusy: "queue" },
       })
       if (started.outcome === "run") return { runId: started.run.id }
       return { runId: started.outcome === "answered" ? started.answer.runId : started.runId }
+    },
+    async abort(caller, runId) {
+      if (await sessions.answer(caller, runId)) engine.abort(caller, runId)
     },
     async ended(caller, runId, signal) {
       const left = new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })))

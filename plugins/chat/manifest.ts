@@ -34,6 +34,9 @@ const AgentEvent = Type.Object({
   channel: Type.String(),
   chatId: Type.String(),
   userId: Type.String(),
+  runKind: Type.Optional(Type.Enum(["delegation", "announce"], { description: "Left out for runs that a user has started." })),
+  delegationId: Type.Optional(Type.String()),
+  parentAgentId: Type.Optional(Type.String({ description: "Key of the agent that has handed the work on." })),
 })
 
 export const manifest = defineManifest({

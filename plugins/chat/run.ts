@@ -7,6 +7,7 @@ import {
   type NewMessage,
   noUsage,
   type RunAttempt,
+  type RunOrigin,
   type Spent,
   type StoredMessage,
   type Turn,
@@ -30,6 +31,8 @@ export interface Request {
   instructions: readonly string[]
   /** The model sees none of the session's earlier messages. */
   fresh?: boolean
+  /** Set for a run that another agent has caused. */
+  origin?: RunOrigin
   model?: string
   maxTokens?: number
   temperature?: number

@@ -11,7 +11,7 @@ export interface Telling {
 
 export function createTelling(host: Host<typeof manifest>): Telling {
   function publish(run: Run, seq: number, type: string, payload?: Readonly<Record<string, unknown>>): void {
-    const { agent, turn } = run.request
+    const { agent, turn, origin } = run.request
     host.events.publish(
       run.caller,
       "agent",
@@ -25,6 +25,7 @@ export function createTelling(host: Host<typeof manifest>): Telling {
         channel: turn.channel,
         chatId: turn.chatId,
         sessionKey: turn.sessionKey,
+        ...(origin && { runKind: origin.runKind, delegationId: origin.delegationId, parentAgentId: origin.parentAgentId }),
       },
       { userId: run.caller.userId },
     )

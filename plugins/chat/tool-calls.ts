@@ -69,13 +69,16 @@ export function createToolCalls(host: Host<typeof manifest>, { tell }: Telling) 
     const calling = { runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey, call: { ...call, arguments: args }, risk: tool.risk }
     const verdict = await host.hooks.call("tool.calling", calling, context)
     if (verdict) return "answer" in verdict ? verdict.answer : failed(verdict.reason)
-    const limit = AbortSignal.timeout(host.config.toolTimeoutMs)
+    const { sessionKey, channel, chatId } = turn
+    const longestMs = tool.timeoutMs ?? host.config.toolTimeoutMs
+    const limit = AbortSignal.timeout(longestMs)
     try {
-      return await tool.call(structuredClone(args), { caller: run.caller, runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey }, AbortSignal.any([run.signal, limit]))
+      const asked = { caller: run.caller, runId: run.id, agentKey: agent.key, sessionKey, channel, chatId }
+      return await tool.call(structuredClone(args), asked, AbortSignal.any([run.signal, limit]))
     } catch (error) {
       run.signal.throwIfAborted()
       host.log.warn({ err: error, tool: call.name, ...run.named }, "tool failed")
-      return failed(limit.aborted ? `The tool took longer than ${host.config.toolTimeoutMs} ms.` : `The tool failed: ${(error as Error).message}`)
+      return failed(limit.aborted ? `The tool took longer than ${longestMs} ms.` : `The tool failed: ${(error as Error).message}`)
     }
   }
 

@@ -9,7 +9,7 @@ export interface Outcome {
   firstByteMs: number[]
 }
 
-/** `total` requests over `connections`, each of them always busy. Reads every answer to its end and looks for `mark` in it. */
+/** `total` requests over `connections`, each of them always busy. Reads every answer to its end and asks `whole` whether it is. */
 export async function runLoad(options: {
   url: string
   path: string
@@ -17,7 +17,7 @@ export async function runLoad(options: {
   body: string
   connections: number
   total: number
-  mark: string
+  whole: (text: string) => boolean
 }): Promise<Outcome> {
   const pool = new Pool(options.url, { connections: options.connections, pipelining: 1 })
   const outcome: Outcome = { requests: 0, failed: 0, ms: 0, firstByteMs: [] }
@@ -37,7 +37,7 @@ export async function runLoad(options: {
         text += (chunk as Buffer).toString("latin1")
       }
       outcome.requests += 1
-      if (statusCode !== 200 || !text.includes(options.mark)) outcome.failed += 1
+      if (statusCode !== 200 || !options.whole(text)) outcome.failed += 1
     }
   }
   const started = performance.now()

@@ -5,7 +5,7 @@ import { Agent, request } from "undici"
 
 // The least that a gateway could do: parse the request, ask the upstream, parse the answer (or pass the stream on). What a gateway costs is told as a ratio to this.
 const upstream = process.argv[2] as string
-const dispatcher = new Agent({ connections: 64 })
+const dispatcher = new Agent()
 const app = new Koa()
 app.use(koaBody({ jsonLimit: "1mb" }))
 app.use(async (ctx) => {

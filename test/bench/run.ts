@@ -67,7 +67,7 @@ async function compare({ stream, gateway, plain, postmaster }: { stream: boolean
       body,
       connections: atOnce,
       total,
-      mark: stream ? "[DONE]" : '"finish_reason"',
+      whole: (text) => text.includes(stream ? "[DONE]" : '"finish_reason"'),
     })
   const samples: Record<"plain" | "gateway", Sample[]> = { plain: [], gateway: [] }
   for (const target of [plain, gateway]) await ask(target, warmUp)

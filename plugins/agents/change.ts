@@ -1,10 +1,11 @@
 import { randomUUIDv7 } from "node:crypto"
-import { AgentParts, type Caller, type Host, Providers, Sessions, seesAll, type Tx } from "@plugboard/sdk"
+import { AgentParts, type Caller, type Host, Providers, Sessions, Summoning, seesAll, type Tx } from "@plugboard/sdk"
 import { type Access, mayChange } from "./access.ts"
 import type { manifest } from "./manifest.ts"
 import { type Input, isInside, isKey, keyOf, merge } from "./merge.ts"
 import { blankAgent, ensureDefault } from "./seed.ts"
-import { type AgentRow, deleteAgent, holdKey, insertAgent, lockAgent, takenKeys, unmarkDefaults, updateAgent, type Written } from "./store.ts"
+import { type AgentRow, deleteAgent, holdKey, insertAgent, lockAgent, settleAgent, takenKeys, unmarkDefaults, updateAgent, type Written } from "./store.ts"
+import { profileOf } from "./wire.ts"
 
 type OwnerInput = Input & { owner_ids?: string[] }
 /** Whether a key that is made of a name gets a number when it is taken. */
@@ -60,7 +61,10 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
       }
       if (row.is_default) await unmarkDefaults(tx, id)
       told(tx, "agent.created", row)
-      return row
+      if (row.status !== "active" || !host.has(Summoning)) return row
+      const status = await host.use(Summoning).prepare(caller, profileOf(row))
+      if (status !== "active") await settleAgent(tx, id, status, "", "")
+      return { ...row, status }
     })
   }
 

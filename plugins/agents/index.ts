@@ -1,4 +1,4 @@
-import { AgentFiles, Agents, type Caller, definePlugin, Providers, pageOf, Runs, seesAll } from "@plugboard/sdk"
+import { AgentFiles, AgentStates, Agents, type Caller, definePlugin, Providers, pageOf, Runs, seesAll } from "@plugboard/sdk"
 import { createAccess } from "./access.ts"
 import { createChanges } from "./change.ts"
 import { manifest } from "./manifest.ts"
@@ -15,6 +15,7 @@ export default definePlugin(manifest, (host) => {
   const summoning = createSummoning(host)
   const providers = host.use(Providers)
   host.offer(Agents, access.service)
+  host.offer(AgentStates, summoning.states)
   const defaultsOf = async (caller: Caller) => (await providers.fallback(caller)) ?? { provider: "", model: "" }
   const runningOf = async (caller: Caller) => new Set(host.has(Runs) ? await host.use(Runs).running(caller) : [])
   const done = { ok: "true" } as const
@@ -29,7 +30,7 @@ export default definePlugin(manifest, (host) => {
       },
       create: async ({ body, caller }) => {
         const row = await changes.create(caller, body, { number: true })
-        summoning.announce(caller, row)
+        await summoning.begin(caller, row)
         return shownAgent(row, await defaultsOf(caller))
       },
       get: async ({ params, caller }) => shownAgent(await access.demand(caller, params.id), await defaultsOf(caller)),
@@ -75,7 +76,7 @@ export default definePlugin(manifest, (host) => {
       },
       "agents.create": async (params, { caller }) => {
         const row = await changes.create(caller, params, { number: false })
-        summoning.announce(caller, row)
+        await summoning.begin(caller, row)
         return { ok: true as const, agentId: row.agent_key, name: row.display_name || row.agent_key, workspace: row.workspace }
       },
       "agents.update": async ({ agentId, ...input }, { caller }) => ({ ok: true as const, agentId: (await changes.update(caller, agentId, input)).agent_key }),

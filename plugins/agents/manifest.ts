@@ -1,4 +1,4 @@
-import { AgentParts, Agents, defineManifest, PageQuery, Providers } from "@plugboard/sdk"
+import { AgentParts, AgentStates, Agents, defineManifest, PageQuery, Providers } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { AgentInput, agentFields } from "./fields.ts"
 
@@ -69,7 +69,7 @@ export const manifest = defineManifest({
   sdk: "^1.0.0",
   summary: "Agents of a tenant: who they are, what they run on, who may use them.",
   requires: [Providers],
-  offers: [Agents],
+  offers: [Agents, AgentStates],
   opens: [AgentParts],
   fires: ["prompt.assembling"],
   capabilities: { db: true },

@@ -110,6 +110,14 @@ export function updateAgent(db: Queries, id: string, agent: Written) {
     WHERE id = ${id} RETURNING ${columns}`)
 }
 
+/** What a summoning has made of it; an empty text leaves what is there. False when it is gone. */
+export async function settleAgent(db: Queries, id: string, status: AgentRow["status"], displayName: string, frontmatter: string): Promise<boolean> {
+  const { rowCount } = await db.query(sql.type(Nothing)`
+    UPDATE agents.agents SET status = ${status}, display_name = coalesce(nullif(${displayName}, ''), display_name), frontmatter = coalesce(nullif(${frontmatter}, ''), frontmatter),
+      updated_at = now() WHERE id = ${id}`)
+  return rowCount > 0
+}
+
 /** There is one default a tenant; making another unmakes it. */
 export async function unmarkDefaults(db: Queries, except: string): Promise<void> {
   await db.query(sql.type(Nothing)`UPDATE agents.agents SET is_default = false, updated_at = now() WHERE is_default AND id <> ${except}`)

@@ -58,6 +58,7 @@ export function profileOf(row: AgentRow): AgentProfile {
     description: row.description,
     toolsConfig: row.configs.tools_config ?? {},
     compactionConfig: row.configs.compaction_config ?? {},
+    budgetMonthlyCents: row.budget_monthly_cents,
     createdAt: row.created_at,
   }
 }

@@ -32,6 +32,8 @@ export interface AgentProfile {
   toolsConfig: Readonly<Record<string, unknown>>
   /** How its conversations are kept within the window; as the wire contract has `compaction_config`. */
   compactionConfig: Readonly<Record<string, unknown>>
+  /** US cents that it may spend in a month of the calendar (UTC); null or 0: without a limit of its own. */
+  budgetMonthlyCents: number | null
   createdAt: string
 }
 

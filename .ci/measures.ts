@@ -23,7 +23,7 @@ try {
   const again = await startMs(dataDir)
   print(
     "kernel",
-    `${kernel.serving} lines of code (the aim is 6000); apart: records ${kernel.records}, sandbox ${kernel.sandbox}, packages ${kernel.packages}, command ${kernel.command}`,
+    `${kernel.serving} lines of code (the aim is 6000); apart: records ${kernel.records}, sandbox ${kernel.sandbox}, packages ${kernel.packages}, command ${kernel.command}, upkeep ${kernel.upkeep}`,
   )
   print("source files", `${lines.size}, median ${sorted[Math.floor(sorted.length / 2)]?.[1] ?? 0} lines, largest ${most} (${largest})`)
   print("type check", `${Math.round(typeCheckMs)} ms`)

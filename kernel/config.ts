@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { Ajv } from "ajv"
 import addFormats from "ajv-formats"
 import { closest } from "fastest-levenshtein"
 import { type Static, type TSchema, Type } from "typebox"
+import { type KeySource, keyFile } from "./key-ring.ts"
 
 const Strict = { additionalProperties: false } as const
 
@@ -62,8 +62,7 @@ export interface GatewayConfig {
   token: string | undefined
   dataDir: string
   databaseUrl: string | undefined
-  /** 32 bytes. */
-  encryptionKey: Buffer
+  encryption: KeySource
   strict: boolean
   logLevel: string
   rateLimitRpm: number
@@ -104,7 +103,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, ov
     token,
     dataDir,
     databaseUrl: pick(env, "DATABASE_URL", "GOCLAW_POSTGRES_DSN") ?? file.databaseUrl,
-    encryptionKey: encryptionKey(pick(env, "PLUGBOARD_ENCRYPTION_KEY", "GOCLAW_ENCRYPTION_KEY"), dataDir),
+    encryption: keySource(env, dataDir),
     strict: file.strict ?? false,
     logLevel: env.PLUGBOARD_LOG_LEVEL ?? file.log?.level ?? "info",
     rateLimitRpm: file.gateway?.rate_limit_rpm ?? 0,
@@ -193,22 +192,18 @@ function propertiesAt(schema: TSchema, pointer: string): object {
   return (at as { properties?: object }).properties ?? {}
 }
 
-/** Hex or base64 of 32 bytes from the environment; else made once and kept in the data folder, readable by its owner only. */
-function encryptionKey(given: string | undefined, dataDir: string): Buffer {
-  if (given) {
-    const key = Buffer.from(given, /^[0-9a-f]{64}$/i.test(given) ? "hex" : "base64")
-    if (key.length !== 32) throw new ConfigError("PLUGBOARD_ENCRYPTION_KEY must be 32 bytes as 64 hex digits or as base64. Make one with: openssl rand -hex 32")
-    return key
-  }
-  const path = join(dataDir, "encryption.key")
-  if (!existsSync(path)) {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    try {
-      writeFileSync(path, randomBytes(32).toString("hex"), { mode: 0o600, flag: "wx" })
-    } catch (error) {
-      // Two processes may start at once on one new folder: the first one's key counts.
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
-    }
-  }
-  return Buffer.from(readFileSync(path, "utf8").trim(), "hex")
+/** The newest from the environment; else a file in the data folder. Older ones may stand in the environment either way. */
+function keySource(env: Readonly<Record<string, string | undefined>>, dataDir: string): KeySource {
+  const given = pick(env, "PLUGBOARD_ENCRYPTION_KEY", "GOCLAW_ENCRYPTION_KEY")
+  const old = (env.PLUGBOARD_ENCRYPTION_KEYS_OLD ?? "").split(/[\s,]+/).filter(Boolean)
+  const others = old.map((text) => keyOf("PLUGBOARD_ENCRYPTION_KEYS_OLD", text))
+  if (!given) return keyFile(join(dataDir, "encryption.key"), others)
+  const keys = [keyOf("PLUGBOARD_ENCRYPTION_KEY", given), ...others]
+  return { file: undefined, read: () => keys }
+}
+
+function keyOf(variable: string, text: string): Buffer {
+  const key = Buffer.from(text, /^[0-9a-f]{64}$/i.test(text) ? "hex" : "base64")
+  if (key.length !== 32) throw new ConfigError(`${variable} must be 32 bytes as 64 hex digits or as base64. Make one with: openssl rand -hex 32`)
+  return key
 }

@@ -58,6 +58,12 @@ export const kernelErrors = {
   plugin_no_previous: { kind: "FAILED_PRECONDITION" },
   plugin_settings: { kind: "INVALID_REQUEST" },
   plugin_secret_absent: { kind: "INVALID_REQUEST" },
+  encryption_for_owners: { kind: "FORBIDDEN" },
+  encryption_key_missing: { kind: "UNAVAILABLE" },
+  encryption_key_fixed: { kind: "FAILED_PRECONDITION" },
+  encryption_key_in_use: { kind: "FAILED_PRECONDITION" },
+  encryption_key_newest: { kind: "FAILED_PRECONDITION" },
+  unknown_encryption_key: { kind: "NOT_FOUND" },
 } as const satisfies Record<string, ErrorDecl>
 export type KernelError = keyof typeof kernelErrors
 

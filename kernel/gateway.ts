@@ -16,6 +16,7 @@ import type { PluginManager } from "./plugins/manager.ts"
 import type { Crossing, Services } from "./plugins/services.ts"
 import { createPairingsService } from "./records/pairings.ts"
 import type { RegistrySource } from "./registry.ts"
+import { Encryption } from "./upkeep/encryption.ts"
 
 export interface GatewayOptions {
   /** Plugins besides the bundled ones. */
@@ -64,10 +65,12 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     const doors = createDoors(ground, manager, pairings)
     const { sandboxed: folders = [], extra = [], eager, around } = options
     const installed = await findInstalled(ground, manager, { bundled: [...(await bundled), ...extra], folders, eager, around })
-    offerOwnServices(ground, { manager, installed, pairings, rpc: doors.rpc, startedAt })
+    const encryption = new Encryption({ ...ground, manifests: async () => installed.bundled.map(({ manifest }) => manifest) })
+    offerOwnServices(ground, { manager, installed, pairings, encryption, rpc: doors.rpc, startedAt })
     const { plugins, renew } = installed
     await plugins.converge()
     if (config.strict) demandAll(plugins.states)
+    await encryption.resume()
     const open = await doors.open()
     const active = plugins.states.filter((state) => state.state === "active").length
     log.info({ url: open.url, database: db.kind, plugins: active, ms: Math.round(performance.now() - startedAt) }, "gateway listens")
@@ -81,7 +84,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       registry: manager,
       db,
       services: ground.services,
-      close: () => (closing ??= closeAll({ ground, manager, jobs, doors, open, installed, stopping })),
+      close: () => (closing ??= closeAll({ ground, manager, jobs, doors, open, installed, encryption, stopping })),
     }
   } catch (error) {
     stopping.abort()
@@ -102,11 +105,12 @@ interface Everything {
   doors: Doors
   open: OpenDoors
   installed: Installed
+  encryption: Encryption
   stopping: AbortController
 }
 
 /** From the doors inwards: what was let in comes to its end, or is ended, before what it stands on goes. */
-async function closeAll({ ground, manager, jobs, doors, open, installed, stopping }: Everything): Promise<void> {
+async function closeAll({ ground, manager, jobs, doors, open, installed, encryption, stopping }: Everything): Promise<void> {
   const { log, auth, load, db, config } = ground
   log.info({}, "gateway drains")
   open.shut()
@@ -115,6 +119,7 @@ async function closeAll({ ground, manager, jobs, doors, open, installed, stoppin
   stopping.abort()
   await doors.rpc.closeAll()
   await open.end()
+  await encryption.stop()
   await manager.stop()
   await jobs.stop()
   await auth.close()

@@ -2,6 +2,7 @@ import type { Caller } from "@plugboard/sdk"
 import { loadConfig } from "../config.ts"
 import { kernelGlobals } from "../db/kernel-tables.ts"
 import { openDatabase } from "../db/open.ts"
+import { KeyRing } from "../key-ring.ts"
 import { createLog, Redactor } from "../log.ts"
 import { Configured } from "../packages/configured.ts"
 import { createPluginsService } from "../packages/service.ts"
@@ -21,7 +22,7 @@ export async function openStored(env: Readonly<Record<string, string | undefined
     const service = createPluginsService({
       db,
       bundled: await bundledPlugins(),
-      configured: new Configured({ path: config.file, plugins: config.plugins }, createSecrets(config.encryptionKey, redactor)),
+      configured: new Configured({ path: config.file, plugins: config.plugins }, createSecrets(new KeyRing(config.encryption), redactor)),
       node: undefined,
       purge: async (id) => (await import("../sandbox/db/purge.ts")).purgePlugin({ db }, id),
     })

@@ -5,10 +5,12 @@ import { createAuth } from "../auth/create.ts"
 import type { GatewayConfig } from "../config.ts"
 import type { Database } from "../db/database.ts"
 import { EventBus } from "../events.ts"
+import { KeyRing } from "../key-ring.ts"
 import { Load } from "../load.ts"
 import { type GatewayLog, Redactor } from "../log.ts"
 import { type Crossing, Services, sameProcess } from "../plugins/services.ts"
 import { createSecrets, type SecretBox } from "../secrets.ts"
+import { followEncryption } from "../upkeep/follow-encryption.ts"
 
 /** What every other part of a gateway stands on. */
 export interface Ground {
@@ -19,6 +21,7 @@ export interface Ground {
   auth: Auth
   load: Load
   services: Services
+  ring: KeyRing
   secrets: SecretBox
   cross: Crossing
   /** Ends when the gateway stops. */
@@ -29,8 +32,10 @@ export async function layGround(given: Pick<Ground, "config" | "log" | "db" | "s
   const { config, log, db, stopping, redactor, cross = sameProcess } = given
   const bus = new EventBus((err, event) => log.error({ err, event }, "event listener failed"))
   db.onCommitted(({ event, payload, tenantId, to }) => bus.publish({ name: event, payload, tenantId, to }))
+  const ring = new KeyRing(config.encryption)
+  await followEncryption(ring, { db, bus, log })
   const auth = await createAuth({ config, db, log, bus })
-  return { config, log, db, bus, auth, load: new Load(), services: new Services(cross), secrets: createSecrets(config.encryptionKey, redactor), cross, stopping }
+  return { config, log, db, bus, auth, load: new Load(), services: new Services(cross), ring, secrets: createSecrets(ring, redactor), cross, stopping }
 }
 
 /** Knows the secrets of the configuration. */

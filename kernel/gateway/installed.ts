@@ -30,6 +30,7 @@ export async function findInstalled(ground: Ground, manager: PluginManager, opti
   const sandbox: SandboxRooms = {
     db,
     config,
+    secrets,
     log,
     eachTenant: (work) => forEachTenant(db, work),
     hasService: (service, version) => services.has({ service, version }),

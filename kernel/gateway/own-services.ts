@@ -1,4 +1,4 @@
-import { Audit, type Caller, Catalog, Gateway, Keys, Logs, Pairings, type PairingsService, Plugins, Tenants } from "@plugboard/sdk"
+import { Audit, type Caller, Catalog, Encryption, type EncryptionService, Gateway, Keys, Logs, Pairings, type PairingsService, Plugins, Tenants } from "@plugboard/sdk"
 import { createPluginsService } from "../packages/service.ts"
 import { createCatalog } from "../plugins/catalog.ts"
 import type { PluginManager } from "../plugins/manager.ts"
@@ -15,19 +15,21 @@ export interface OwnServicesOptions {
   manager: PluginManager
   installed: Installed
   pairings: PairingsService
+  encryption: EncryptionService
   rpc: Rpc
   /** By `performance.now()`. */
   startedAt: number
 }
 
 /** What the kernel knows and keeps, for plugins. */
-export function offerOwnServices({ db, load, log, services }: Ground, { manager, installed, pairings, rpc, startedAt }: OwnServicesOptions): void {
+export function offerOwnServices({ db, load, log, services }: Ground, { manager, installed, pairings, encryption, rpc, startedAt }: OwnServicesOptions): void {
   const { plugins, bundled, configured } = installed
   const kernel = { id: "kernel" }
   services.offer(kernel, Audit, createAuditService({ db }))
   services.offer(kernel, Keys, createKeysService({ db }))
   services.offer(kernel, Logs, createLogsService(log))
   services.offer(kernel, Pairings, pairings)
+  services.offer(kernel, Encryption, encryption)
   services.offer(kernel, Tenants, createTenantsService({ db }))
   services.offer(kernel, Catalog, createCatalog(manager, version))
   services.offer(kernel, Gateway, {

@@ -1,6 +1,7 @@
 import type { CacheOptions, Caller, TenantCache } from "@plugboard/sdk"
 import { LRUCache } from "lru-cache"
 import type { EventBus } from "../events.ts"
+import { encryptionChanged } from "../key-ring.ts"
 
 /** One load for all who wait; an invalidation during a load makes its result serve those who wait, and be forgotten. */
 export function createTenantCache<V>(options: CacheOptions<V>, bus: EventBus, undo: (() => void)[] = []): TenantCache<V> {
@@ -18,6 +19,8 @@ export function createTenantCache<V>(options: CacheOptions<V>, bus: EventBus, un
     }
     undo.push(bus.subscribe(event, forget))
   }
+  // What it holds may be sealed with a key that goes.
+  undo.push(bus.subscribe(encryptionChanged, () => entries.clear()))
   function load(caller: Caller, key: string, slot: string): Promise<V> {
     const entry = { value: options.load(caller, key), stale: false }
     loading.set(slot, entry)

@@ -6,6 +6,7 @@ import type { GatewayConfig } from "../config.ts"
 import type { Database } from "../db/database.ts"
 import type { GatewayLog } from "../log.ts"
 import type { Candidate } from "../plugins/discover.ts"
+import type { SecretBox } from "../secrets.ts"
 import { type Bridge, createBridge } from "./bridge.ts"
 import type { LentCallers } from "./callers.ts"
 import { type Facade, isStream, valueOrStream } from "./contract.ts"
@@ -17,7 +18,8 @@ import { Refusals } from "./refusals.ts"
 
 export interface SandboxRooms {
   db: Database
-  config: Pick<GatewayConfig, "databaseUrl" | "encryptionKey" | "sandboxMemoryMiB">
+  config: Pick<GatewayConfig, "databaseUrl" | "sandboxMemoryMiB">
+  secrets: SecretBox
   log: GatewayLog
   eachTenant(work: (caller: Caller) => Promise<void>): Promise<void>
   /** True for a service that is offered now. */

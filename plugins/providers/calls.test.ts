@@ -116,7 +116,7 @@ describe("providers of the environment", () => {
       [["openai", "openai_compat", "***"]],
     )
     const [stored] = (await first.executeSql("SELECT api_key FROM providers.providers")).rows
-    match(String(stored?.api_key), /^v1:/)
+    match(String(stored?.api_key), /^v2:/)
     deepEqual(
       (await first.as("viewer", "acme").get("/v1/providers")).body.providers.map(({ name }: { name: string }) => name),
       ["loopback"],

@@ -53,7 +53,7 @@ describe("providers", () => {
     deepEqual(list.payload, list.providers)
     deepEqual(await audit(id), [{ action: "provider.created", actor_id: "admin", tenant_id }])
     const [stored] = (await gateway.executeSql("SELECT api_key FROM providers.providers WHERE id = $1", [id])).rows
-    match(String(stored?.api_key), /^v1:/)
+    match(String(stored?.api_key), /^v2:/)
   })
 
   it("fills in the type's address, and lists by name", async () => {

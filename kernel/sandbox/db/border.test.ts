@@ -7,10 +7,10 @@ import { asAdministrator } from "../../db/administrator.test.ts"
 import { acme, allNotes, globex } from "../../db/notes.test.ts"
 import { canStartServer, ownServer } from "../../db/own-server.test.ts"
 import { examinePluginLogin } from "./examine.ts"
-import { loginConfig, passwordOf } from "./login.ts"
+import { loginConfig, loginSeed, passwordOf } from "./login.ts"
 import { openPluginDb } from "./open.ts"
 import { roleOf } from "./role.ts"
-import { encryptionKey, type Terms, termsDatabase } from "./terms.test.ts"
+import { secrets, secretsOf, type Terms, termsDatabase } from "./terms.test.ts"
 
 const postgresOnly = "host all postgres 127.0.0.1/32 trust"
 const everybodyByPassword = "host all all 127.0.0.1/32 scram-sha-256"
@@ -46,9 +46,9 @@ if (canStartServer) {
       own.remove()
     })
 
-    it("lets a plugin in as itself, by a password that every node with the key knows and nothing has written down", async () => {
+    it("lets a plugin in as itself, by a password that every node with the keys knows and nothing has written down", async () => {
       equal(terms.plugin.border, "login")
-      const password = passwordOf(encryptionKey, role)
+      const password = passwordOf(await loginSeed(terms.db.inside.pool, secrets), role)
       await logIn(password)
       await rejects(logIn(`${password}x`), /password authentication failed/)
       match(await verifier(), /^SCRAM-SHA-256\$/)
@@ -57,16 +57,14 @@ if (canStartServer) {
       for (const text of [own.log(), terms.logs.join("\n"), terms.notes.logs.join("\n")]) ok(!text.includes(password))
     })
 
-    it("keeps the password for the next node, and takes another key's", async () => {
+    it("keeps the password for the next node, and refuses one without the key", async () => {
       const before = await verifier()
       const second = await openPluginDb(terms.rooms, "glossary")
       equal(await verifier(), before)
-      const others = { ...terms.rooms, config: { ...terms.rooms.config, encryptionKey: randomBytes(32) } }
-      const stranger = await openPluginDb(others, "glossary")
-      equal(stranger.border, "login")
-      ok((await verifier()) !== before)
+      await rejects(openPluginDb({ ...terms.rooms, secrets: secretsOf(randomBytes(32)) }, "glossary"), (error) => isError(error, "kernel.encryption_key_missing"))
+      equal(await verifier(), before)
       deepEqual(await terms.names(acme), ["SLA"])
-      await Promise.all([second.close(), stranger.close()])
+      await second.close()
     })
 
     it("is what doctor asks for", async () => {

@@ -5,11 +5,13 @@ import { embeddedLimits, type PluginLimits, serverLimits } from "../../db/plugin
 import { openPool, type Pool } from "../../db/pool.ts"
 import { serverConfig } from "../../db/server.ts"
 import type { GatewayLog } from "../../log.ts"
-import { loginConfig, passwordOf, tryLogin } from "./login.ts"
+import type { SecretBox } from "../../secrets.ts"
+import { loginConfig, loginSeed, passwordOf, tryLogin } from "./login.ts"
 
 export interface PluginDbRooms {
   db: Database
-  config: Pick<GatewayConfig, "databaseUrl" | "encryptionKey">
+  config: Pick<GatewayConfig, "databaseUrl">
+  secrets: SecretBox
   log: GatewayLog
 }
 
@@ -29,10 +31,10 @@ export interface PluginConnections {
 /** A connection that a plugin has not needed for so long is closed. Milliseconds. */
 const idleMs = 60_000
 
-export async function connectionsOf({ db, config, log }: PluginDbRooms, plugin: string, role: string): Promise<PluginConnections> {
+export async function connectionsOf({ db, config, secrets, log }: PluginDbRooms, plugin: string, role: string): Promise<PluginConnections> {
   const { inside } = db
   if (config.databaseUrl === undefined) return { pool: inside.pool, limits: embeddedLimits, border: "embedded", close: async () => undefined }
-  const own = loginConfig(config.databaseUrl, role, passwordOf(config.encryptionKey, role))
+  const own = loginConfig(config.databaseUrl, role, passwordOf(await loginSeed(inside.pool, secrets), role))
   const refused = await tryLogin(inside.pool, own)
   if (refused !== null) log.warn({ plugin, role, reason: refused }, "plugin cannot log in to the database as itself; it uses connections of the gateway")
   const pool = await openPool({

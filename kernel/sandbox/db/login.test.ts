@@ -2,10 +2,10 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict"
 import pg from "pg"
 import { asAdministrator, databaseOf, server } from "../../db/administrator.test.ts"
 import { acme, globex } from "../../db/notes.test.ts"
-import { loginConfig, passwordOf } from "./login.ts"
+import { loginConfig, loginSeed, passwordOf } from "./login.ts"
 import { openPluginDb } from "./open.ts"
 import { roleOf } from "./role.ts"
-import { encryptionKey, type Terms, termsDatabase } from "./terms.test.ts"
+import { secrets, type Terms, termsDatabase } from "./terms.test.ts"
 
 // What a plugin could do that got past the gate: its login is taken here as it is, without the gateway.
 if (server) {
@@ -15,7 +15,7 @@ if (server) {
     let role: string
     let raw: pg.Client
     const connect = async (name = role) => {
-      const client = new pg.Client(loginConfig(terms.notes.scratch.databaseUrl as string, name, passwordOf(encryptionKey, name)))
+      const client = new pg.Client(loginConfig(terms.notes.scratch.databaseUrl as string, name, passwordOf(await loginSeed(terms.db.inside.pool, secrets), name)))
       await client.connect()
       return client
     }

@@ -5,12 +5,21 @@ import { parseIntoClientConfig } from "pg-connection-string"
 import { Type } from "typebox"
 import type { Pool } from "../../db/pool.ts"
 import { serverConfig } from "../../db/server.ts"
+import type { SecretBox } from "../../secrets.ts"
+import { masterTenantId } from "../../tenancy.ts"
 
 const Nothing = row(Type.Object({}))
+const Seed = row(Type.Object({ login: Type.String() }))
 
-/** Every node with the same encryption key comes to the same one. */
-export function passwordOf(encryptionKey: Buffer, role: string): string {
-  return createHmac("sha256", encryptionKey).update(role).digest("base64url")
+/** What passwords are made of: made once for the database, and sealed there, so that every node that opens its secrets comes to the same ones. */
+export async function loginSeed(pool: Pool, secrets: SecretBox): Promise<string> {
+  const made = secrets.seal(masterTenantId, "kernel", "login", randomBytes(32).toString("base64url"))
+  const { rows } = await pool.run("owner", sql.type(Seed)`UPDATE _sandbox.word SET login = coalesce(login, ${made}) RETURNING login`)
+  return secrets.open(masterTenantId, "kernel", "login", rows[0]?.login ?? "")
+}
+
+export function passwordOf(seed: string, role: string): string {
+  return createHmac("sha256", seed).update(role).digest("base64url")
 }
 
 /** How to reach the server as another user than the one that its address names. */

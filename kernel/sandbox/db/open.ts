@@ -23,10 +23,11 @@ export interface PluginDb {
 }
 
 /** Makes the plugin's role when it is absent, and finds out how it can come in. */
-export async function openPluginDb({ db, config, log }: PluginDbRooms, plugin: string): Promise<PluginDb> {
+export async function openPluginDb(given: PluginDbRooms, plugin: string): Promise<PluginDb> {
+  const { db, log } = given
   const { inside } = db
   const role = await ensurePluginRole(inside, plugin)
-  const { pool, limits, border, close } = await connectionsOf({ db, config, log }, plugin, role)
+  const { pool, limits, border, close } = await connectionsOf(given, plugin, role)
   const texts = new Texts(schemaOf(plugin))
   const pause = new Pause(plugin)
   const alone = new Turns(limits.atOnce)

@@ -5,20 +5,26 @@ import { join } from "node:path"
 import type { Caller } from "@plugboard/sdk"
 import type { Database } from "../../db/database.ts"
 import { type Notes, notesDatabase } from "../../db/notes.test.ts"
+import { KeyRing } from "../../key-ring.ts"
 import { createLog, Redactor } from "../../log.ts"
+import { createSecrets, type SecretBox } from "../../secrets.ts"
 import { migratePlugin } from "./migrate.ts"
 import { openPluginDb, type PluginDb } from "./open.ts"
 
 // What the tests of this room share: a sandboxed plugin `glossary` with a table of terms, another one beside it, and a bundled plugin's notes.
 
-export const encryptionKey = randomBytes(32)
+/** Of a node that has this one key. */
+export function secretsOf(key: Buffer) {
+  return createSecrets(new KeyRing({ file: undefined, read: () => [key] }), new Redactor())
+}
+export const secrets = secretsOf(randomBytes(32))
 
 export interface Terms {
   readonly notes: Notes
   readonly db: Database
   readonly plugin: PluginDb
   readonly logs: string[]
-  readonly rooms: { db: Database; config: { databaseUrl: string | undefined; encryptionKey: Buffer }; log: ReturnType<typeof createLog> }
+  readonly rooms: { db: Database; config: { databaseUrl: string | undefined }; secrets: SecretBox; log: ReturnType<typeof createLog> }
   migrate(id: string, files: Record<string, string>): Promise<void>
   /** The same by another node. */
   migrateOn(db: Database, id: string, files: Record<string, string>): Promise<void>
@@ -35,7 +41,7 @@ export async function termsDatabase(changes: { databaseUrl?: string } = {}): Pro
   const folder = mkdtempSync(join(tmpdir(), "plugboard-terms-"))
   const logs: string[] = []
   const log = createLog({ level: "debug", redactor: new Redactor(), write: (line) => logs.push(line) })
-  const rooms = { db: notes.db, config: { databaseUrl: changes.databaseUrl ?? notes.scratch.databaseUrl, encryptionKey }, log }
+  const rooms = { db: notes.db, config: { databaseUrl: changes.databaseUrl ?? notes.scratch.databaseUrl }, secrets, log }
   async function migrateOn(db: Database, id: string, files: Record<string, string>): Promise<void> {
     const migrations = mkdtempSync(join(folder, id))
     for (const [name, text] of Object.entries(files)) writeFileSync(join(migrations, name), text)

@@ -2,12 +2,16 @@ import { deepEqual } from "node:assert/strict"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { type ErrorDecl, locales, type Manifest } from "@plugboard/sdk"
+import type { TSchema } from "typebox"
+import { checkConfig } from "../kernel/config.ts"
 import { kernelErrors } from "../kernel/failures.ts"
+import { misfitOfSettings } from "../kernel/packages/settings-check.ts"
 
 const root = join(import.meta.dirname, "..")
 
 interface Owner {
   id: string
+  manifest?: Manifest
   folder: string
   errors: Readonly<Record<string, ErrorDecl>>
 }
@@ -16,7 +20,7 @@ const plugins = readdirSync(join(root, "plugins"), { withFileTypes: true }).filt
 const owners: Owner[] = [{ id: "kernel", folder: "kernel", errors: kernelErrors }]
 for (const { name } of plugins) {
   const { manifest } = (await import(`../plugins/${name}/manifest.ts`)) as { manifest: Manifest }
-  owners.push({ id: name, folder: `plugins/${name}`, errors: manifest.errors ?? {} })
+  owners.push({ id: name, manifest, folder: `plugins/${name}`, errors: manifest.errors ?? {} })
 }
 
 function textsOf(owner: Owner, locale: string): Record<string, string> {
@@ -54,6 +58,18 @@ describe("errors and their texts", () => {
           .map((hole) => `${name}: {${hole}}`)
       })
       deepEqual(undeclared, [])
+    })
+  }
+})
+
+describe("settings that nobody has made", () => {
+  for (const { id, manifest } of owners) {
+    if (!manifest?.config) continue
+    it(`${id} starts with the defaults that its own schema accepts`, () => {
+      const quick = {}
+      const checked = {}
+      deepEqual([misfitOfSettings(manifest, "bundled", quick, id), checkConfig(manifest.config as TSchema, checked, id)], [null, null])
+      deepEqual(quick, checked)
     })
   }
 })

@@ -1,4 +1,5 @@
 import type { Caller } from "./caller.ts"
+import type { CacheWish, KeepWish, KeptAnswer } from "./kept-answer.ts"
 import type { Delta, LlmRequest, ModelMessage, ToolCall, Usage } from "./points/provider.ts"
 import type { ToolOffer, ToolResult } from "./points/tool.ts"
 import type { RunAttempt } from "./services/routes.ts"
@@ -74,6 +75,30 @@ export interface LlmCall {
   provider: string
   iteration: number
   request: LlmRequest
+}
+/** A model is about to be asked, and `llm.request` has had its say. */
+export interface CallingLlm {
+  runId: string
+  /** Empty for a call that no agent makes. */
+  agentKey: string
+  provider: string
+  iteration: number
+  /** Left out where the client's own words are passed on. */
+  request?: LlmRequest
+  /** Those words, in the format of OpenAI's chat completions, with the provider's own name of the model. */
+  body?: Readonly<Record<string, unknown>>
+  /** What the client says of kept answers. */
+  cache?: CacheWish
+}
+/** `answer`: in place of the model's; nobody is asked and nothing is spent. `keep`: the model's answer comes to `llm.called` when it is whole, and no plugin has changed it behind its stream. */
+export type LlmVerdict = { answer: KeptAnswer } | { keep: KeepWish }
+/** An answer that a tap of `llm.calling` wants to keep. */
+export interface CalledLlm {
+  runId: string
+  agentKey: string
+  /** As the tap has given it. */
+  as: unknown
+  answer: KeptAnswer
 }
 export interface LlmAnswer {
   runId: string
@@ -151,8 +176,10 @@ export interface HookMap {
   "prompt.assembling": Waterfall<Prompt>
   "tools.resolving": Waterfall<ToolsOnOffer>
   "llm.request": Waterfall<LlmCall>
+  "llm.calling": Bail<CallingLlm, LlmVerdict>
   "llm.stream": Transform<Delta>
   "llm.response": Waterfall<LlmAnswer>
+  "llm.called": Parallel<CalledLlm>
   "llm.failed": Bail<LlmFailure, LlmRecovery>
   "tool.calling": Bail<CallingTool, ToolVerdict>
   "tool.called": Waterfall<CalledTool>
@@ -175,8 +202,10 @@ export const hookDefinitions: Readonly<Record<HookName, HookDefinition>> = {
   "prompt.assembling": { kind: "waterfall", phases: ["persona", "recall", "skills", "shape"], timeoutMs: 1_000 },
   "tools.resolving": { kind: "waterfall", phases: ["offer", "guard"], timeoutMs: 1_000 },
   "llm.request": { kind: "waterfall", phases: ["guard", "cache", "shape"], timeoutMs: 2_000 },
+  "llm.calling": { kind: "bail", phases: ["guard", "cache"], timeoutMs: 2_000 },
   "llm.stream": { kind: "transform", phases: ["guard", "shape"], timeoutMs: 2_000 },
   "llm.response": { kind: "waterfall", phases: ["price", "guard", "cache", "shape"], timeoutMs: 2_000 },
+  "llm.called": { kind: "parallel", phases: ["keep"], timeoutMs: 2_000 },
   "llm.failed": { kind: "bail", phases: ["retry", "failover"], timeoutMs: 1_000 },
   "tool.calling": { kind: "bail", phases: ["guard", "approval", "cache"], timeoutMs: 3_600_000 },
   "tool.called": { kind: "waterfall", phases: ["trim", "guard"], timeoutMs: 2_000 },

@@ -59,6 +59,7 @@ export interface SseAnswer {
   readonly answer: "sse"
   /** Batches: all that is ready goes out in one write. Pulled only while the client reads. Bytes are whole events, and are sent as they are. */
   readonly frames: AsyncIterable<readonly SseFrame[] | Uint8Array>
+  /** Read when the first batch goes out. */
   readonly headers?: Readonly<Record<string, string>>
 }
 export interface BytesAnswer {

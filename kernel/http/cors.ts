@@ -7,7 +7,7 @@ export function crossOrigin(request: IncomingMessage, allowed: readonly string[]
   // So that a cache does not give one origin's answer to another.
   const vary = { vary: "Origin" }
   if (origin === undefined || !(allowed.includes("*") || allowed.includes(origin))) return vary
-  const headers = { ...vary, "access-control-allow-origin": origin, "access-control-expose-headers": "X-Request-Id, X-Run-Id, Retry-After, ETag, Content-Disposition" }
+  const headers = { ...vary, "access-control-allow-origin": origin, "access-control-expose-headers": "X-Request-Id, X-Run-Id, X-Cache, Retry-After, ETag, Content-Disposition" }
   return isPreflight(request) ? { ...headers, ...preflight } : headers
 }
 
@@ -18,6 +18,6 @@ export function isPreflight(request: IncomingMessage): boolean {
 const preflight = {
   "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
   "access-control-allow-headers":
-    "Authorization, X-Api-Key, Anthropic-Version, Anthropic-Beta, Content-Type, Accept-Language, Idempotency-Key, Last-Event-ID, X-Stream-Ids, X-GoClaw-User-Id, X-GoClaw-Agent-Id, X-GoClaw-Agent, X-GoClaw-Tenant-Id, X-GoClaw-Sender-Id",
+    "Authorization, X-Api-Key, Anthropic-Version, Anthropic-Beta, Cache-Control, Content-Type, Accept-Language, Idempotency-Key, Last-Event-ID, X-Stream-Ids, X-GoClaw-User-Id, X-GoClaw-Agent-Id, X-GoClaw-Agent, X-GoClaw-Tenant-Id, X-GoClaw-Sender-Id",
   "access-control-max-age": "600",
 }

@@ -38,6 +38,22 @@ const Request = Type.Object({
   stream: Type.Boolean(),
 })
 
+const DeltaShape = Type.Union([
+  Type.Object({ type: Type.Enum(["text", "thinking"]), text: Text }),
+  Type.Object({ type: Type.Literal("tool"), index: Type.Integer({ minimum: 0, maximum: 1_000 }), id: Optional(Name), name: Optional(Name), arguments: Optional(Text) }),
+  Type.Object({ type: Type.Literal("usage"), usage: Usage }),
+  Type.Object({ type: Type.Literal("finish"), reason: Type.Enum(["stop", "length", "tool_calls", "content_filter"]) }),
+  // What a provider keeps of its own between two turns.
+  Type.Object({ type: Type.Literal("state"), state: Type.Unknown() }),
+])
+const Batch = Type.Array(DeltaShape, { maxItems: 100_000 })
+const Kept = Type.Object({
+  provider: Name,
+  model: Name,
+  usage: Usage,
+  pieces: Type.Array(Type.Object({ deltas: Batch, choice: Optional(Count), bytes: Optional(Text) }), { maxItems: 100_000 }),
+})
+
 /** What a tap may answer, as far as the gateway relies on it. */
 const shapes: Partial<Record<HookName, TSchema>> = {
   "request.authorized": Type.Object({ kind: Type.Enum(["FORBIDDEN", "RESOURCE_EXHAUSTED"]), reason: Name, retryAfterMs: Optional(Count) }),
@@ -51,21 +67,12 @@ const shapes: Partial<Record<HookName, TSchema>> = {
   }),
   "tools.resolving": Type.Object({ runId: Name, agentKey: Name, tools: Type.Array(Offer, { maxItems: 1_000 }) }),
   "llm.request": Type.Object({ runId: Name, provider: Name, iteration: Count, request: Request }),
+  "llm.calling": Type.Union([Type.Object({ answer: Kept }), Type.Object({ keep: Type.Object({ most: Count }) })]),
   "llm.response": Type.Object({ runId: Name, provider: Name, model: Name, iteration: Count, message: Message, usage: Usage, finish: Name }),
   "llm.failed": Type.Object({ retryInMs: Optional(Count), provider: Optional(Name), model: Optional(Name) }),
   "tool.calling": Type.Union([Type.Object({ allow: Type.Literal(false), reason: Text }), Type.Object({ answer: ToolResult })]),
   "tool.called": Type.Object({ runId: Name, call: ToolCall, result: ToolResult }),
 }
-
-const DeltaShape = Type.Union([
-  Type.Object({ type: Type.Enum(["text", "thinking"]), text: Text }),
-  Type.Object({ type: Type.Literal("tool"), index: Type.Integer({ minimum: 0, maximum: 1_000 }), id: Optional(Name), name: Optional(Name), arguments: Optional(Text) }),
-  Type.Object({ type: Type.Literal("usage"), usage: Usage }),
-  Type.Object({ type: Type.Literal("finish"), reason: Type.Enum(["stop", "length", "tool_calls", "content_filter"]) }),
-  // What a provider keeps of its own between two turns.
-  Type.Object({ type: Type.Literal("state"), state: Type.Unknown() }),
-])
-const Batch = Type.Array(DeltaShape, { maxItems: 100_000 })
 
 let ajv: Ajv | undefined
 const compiled = new Map<TSchema, ValidateFunction>()

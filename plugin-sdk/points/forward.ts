@@ -5,15 +5,16 @@ export interface ForwardCall {
   path: "/chat/completions" | "/embeddings"
   /** With the provider's own name of the model. Every other member goes as it came. */
   body: Readonly<Record<string, unknown>>
-  /** True: what the answer says is also told as deltas, which costs reading all of it. Of several choices that of the first. */
+  /** True: what the answer says is also told as deltas, which costs reading all of it. */
   read: boolean
 }
 
 /**
  * Of one answer. `head` comes first. Bytes are the body as the client gets it: of a stream whole events, else all of it in one piece.
- * `deltas` (when asked for) come before the bytes that say the same; `usage` as soon as the provider tells it.
+ * `deltas` (when asked for) come before the bytes that say the same, once for the first of several choices (without a `choice`) and then for each other that has some;
+ * `usage` as soon as the provider tells it.
  */
-export type ForwardPart = { head: ForwardHead } | { deltas: readonly Delta[] } | { usage: Usage } | Uint8Array
+export type ForwardPart = { head: ForwardHead } | { deltas: readonly Delta[]; choice?: number } | { usage: Usage } | Uint8Array
 
 export interface ForwardHead {
   /** The provider's. With anything but 200 the body is an error object of OpenAI's API, which holds no key. */

@@ -1,3 +1,4 @@
+import type { CacheWish } from "../kept-answer.ts"
 import { extensionPoint } from "../tokens.ts"
 import type { ForwardCall, ForwardPart } from "./forward.ts"
 
@@ -55,6 +56,8 @@ export interface LlmRequest {
   responseFormat?: Readonly<Record<string, unknown>>
   /** When left out: what the provider's settings say under `reasoning_defaults.effort`, else the model's own. */
   effort?: Effort
+  /** What the client says of kept answers; providers are not told. */
+  cache?: CacheWish
   /** False: the whole answer may come as one delta. */
   stream: boolean
 }
@@ -68,6 +71,8 @@ export interface Usage {
   cachedTokens: number
   cacheWriteTokens: number
   reasoningTokens: number
+  /** What answers had cost that were given again out of a cache; in none of the other counts. Set where there is one. */
+  savedTokens?: number
   /** True when the provider did not report and the numbers were counted here from the text that came. */
   estimated?: boolean
 }

@@ -9,8 +9,14 @@ export function addUsage(a: Usage, b: Usage): Usage {
     cachedTokens: a.cachedTokens + b.cachedTokens,
     cacheWriteTokens: a.cacheWriteTokens + b.cacheWriteTokens,
     reasoningTokens: a.reasoningTokens + b.reasoningTokens,
+    ...((a.savedTokens || b.savedTokens) && { savedTokens: (a.savedTokens ?? 0) + (b.savedTokens ?? 0) }),
     ...((a.estimated || b.estimated) && { estimated: true }),
   }
+}
+
+/** Of an answer that was kept: nothing is spent, and this is what that saves. */
+export function savedUsage({ promptTokens, completionTokens }: Usage): Usage {
+  return { ...noUsage, savedTokens: promptTokens + completionTokens }
 }
 
 /** For a provider that did not report, as when its stream broke: it bills what it sent all the same. Four characters a token is the rule of thumb that providers give. */

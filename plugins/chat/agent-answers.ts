@@ -21,6 +21,7 @@ export function createAgentAnswers(host: Host<typeof manifest>, engine: Engine, 
       instructions: request.messages.filter(({ role }) => role === "system").map(textOf),
       maxTokens: request.maxTokens,
       temperature: request.temperature,
+      ...(request.cache && { cache: request.cache }),
       turn: {
         sessionKey: `agent:${agent.key}:${channel}-${caller.userId}-${runId.slice(0, 8)}`.slice(0, 500),
         agentKey: agent.key,
@@ -43,15 +44,26 @@ export function createAgentAnswers(host: Host<typeof manifest>, engine: Engine, 
       const leave = () => engine.stop(run, signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled")
       signal.addEventListener("abort", leave, { once: true })
       if (signal.aborted) leave()
-      yield* said(run)
+      let isHeaded = false
+      for await (const batch of said(run)) {
+        if (!isHeaded) yield headOf(run)
+        isHeaded = true
+        yield batch
+      }
       const outcome = await run.done
       if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
+      if (!isHeaded) yield headOf(run)
       yield [
         { type: "usage", usage: outcome.usage },
         { type: "finish", reason: outcome.finish },
       ]
     },
   }
+}
+
+/** Known with the first token. */
+function headOf({ id, cache }: Run) {
+  return { head: { runId: id, ...(cache && { cache }) } }
 }
 
 /** Text and thinking; text before and after tools is one, with a blank line between the rounds. */

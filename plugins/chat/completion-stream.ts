@@ -20,8 +20,8 @@ export function completion({ id, created, model }: Shape, content: string, finis
   }
 }
 
-/** One chunk for each delta of the model, in as few writes as the deltas came in. The parts that never change are made once. */
-export async function* chunks(run: Run, shape: Shape, includeUsage: boolean, outcomes: Outcomes): AsyncIterable<readonly SseFrame[]> {
+/** One chunk for each delta of the model, in as few writes as the deltas came in. The parts that never change are made once. `begins` is called before the first of them. */
+export async function* chunks(run: Run, shape: Shape, includeUsage: boolean, outcomes: Outcomes, begins: () => void): AsyncIterable<readonly SseFrame[]> {
   const head = JSON.stringify({ id: shape.id, object: "chat.completion.chunk", created: shape.created, model: shape.model }).slice(0, -1)
   const tail = includeUsage ? ',"usage":null}' : "}"
   const chunk = (delta: string, finish = "null"): SseFrame => ({ data: `${head},"choices":[{"index":0,"delta":${delta},"finish_reason":${finish}}]${tail}` })
@@ -41,11 +41,13 @@ export async function* chunks(run: Run, shape: Shape, includeUsage: boolean, out
       } else if (type === "tool.result") roundBegins = true
     }
     if (frames.length === 0) continue
+    if (opening.length > 0) begins()
     yield [...opening, ...frames]
     opening = []
   }
   const outcome = await run.done
   if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
+  if (opening.length > 0) begins()
   const last: SseFrame[] = [...opening, chunk("{}", JSON.stringify(outcome.finish))]
   if (includeUsage) last.push({ data: `${head},"choices":[],"usage":${JSON.stringify(wireUsage(outcome.usage))}}` })
   yield [...last, { data: "[DONE]" }]

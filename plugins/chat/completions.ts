@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type ContentPart, type Host, Passthrough, passedThrough, reply } from "@plugboard/sdk"
+import { type AgentProfile, Agents, type Caller, type ContentPart, cacheWishIn, type Host, Passthrough, passedThrough, reply } from "@plugboard/sdk"
 import type { Static } from "typebox"
 import { chunks, completion, storedChunks } from "./completion-stream.ts"
 import { type ChatRequest, wireUsage } from "./completion-wire.ts"
@@ -45,6 +45,7 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
       model: headers["x-goclaw-model"],
       maxTokens: body.max_completion_tokens ?? body.max_tokens,
       temperature: body.temperature,
+      cache: cacheWishIn(headers["cache-control"]),
       turn: {
         sessionKey: `agent:${agent.key}:http-${caller.userId}-${runId.slice(0, 8)}`.slice(0, 500),
         agentKey: agent.key,
@@ -73,14 +74,14 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
       return reply.sse(frames, { "x-run-id": run.id })
     }
     const target = await targetOf(caller, body, headers)
-    if (target) return passedThrough(host.use(Passthrough).chat(caller, target, body, signal))
+    if (target) return passedThrough(host.use(Passthrough).chat(caller, { ...target, cache: cacheWishIn(headers["cache-control"]) }, body, signal))
     const agent = await agentOf(caller, body, headers)
     const request = requestOf(caller, agent, body, headers)
     const started = await engine.start(caller, request)
     if (started.outcome === "injected") throw new Error("a session of its own was busy")
     const runId = started.outcome === "run" ? started.run.id : started.answer.runId
     const shape = { id: `chatcmpl-${runId.slice(0, 8)}`, created: Math.floor(Date.now() / 1_000), model: body.model || `goclaw:${agent.key}` }
-    const answerHeaders = { "x-run-id": runId }
+    const answerHeaders: Record<string, string> = { "x-run-id": runId }
     if (started.outcome === "answered") {
       const { content, status, usage: counted } = started.answer
       if (status !== "completed") throw outcomes.failureIn(started.answer)
@@ -89,13 +90,17 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
       return reply.sse(storedChunks(shape, content, body.stream_options?.include_usage ? usage : undefined), answerHeaders)
     }
     const { run } = started
-    const frames = () => chunks(run, shape, body.stream_options?.include_usage ?? false, outcomes)
+    const tellCache = () => {
+      if (run.cache) answerHeaders["x-cache"] = run.cache
+    }
+    const frames = () => chunks(run, shape, body.stream_options?.include_usage ?? false, outcomes, tellCache)
     if (body.stream && run.id === request.runId && headers["x-stream-ids"]) return reply.sse(rejoining.begin(run, frames, signal), answerHeaders)
     // The one who asked is gone: nobody reads on. A repeated request leaves the first one's run alone.
     if (run.id === request.runId) whenGone(signal, () => engine.stop(run, signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled"))
     if (body.stream) return reply.sse(frames(), answerHeaders)
     const outcome = await run.done
     if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
+    tellCache()
     return reply.json(completion(shape, outcome.content, outcome.finish, wireUsage(outcome.usage)), { headers: answerHeaders })
   }
 }

@@ -45,7 +45,7 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
   }
 
   function requestOf(run: Run, system: string, tools: readonly ToolOffer[]): LlmRequest {
-    const { agent, maxTokens, temperature, stream } = run.request
+    const { agent, maxTokens, temperature, stream, cache } = run.request
     const effort = asEffort(agent.thinkingLevel)
     return {
       model: run.model,
@@ -54,6 +54,7 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
       ...((maxTokens ?? agent.maxTokens) ? { maxTokens: maxTokens ?? agent.maxTokens } : {}),
       ...(temperature !== undefined && { temperature }),
       ...(effort && { effort }),
+      ...(cache && { cache }),
       stream,
     }
   }
@@ -63,8 +64,15 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
     run.activity = { phase: "thinking", iteration }
     tell(run, "activity", run.activity)
     const call = await host.hooks.call("llm.request", { runId: run.id, provider: run.provider, iteration, request: requestOf(run, system, tools) }, context)
-    const answer = await callModel(run, call)
-    return host.hooks.call("llm.response", { runId: run.id, iteration, ...answer }, context)
+    const { keeper, ...answer } = await callModel(run, call)
+    const said = { runId: run.id, iteration, ...answer }
+    const shaped = await host.hooks.call("llm.response", said, context)
+    if (keeper?.pieces && shaped.message === said.message) {
+      const { provider, model, usage } = answer
+      const kept = { provider, model, usage, pieces: keeper.pieces }
+      await host.hooks.call("llm.called", { runId: run.id, agentKey: run.request.agent.key, as: keeper.wish.as, answer: kept }, context)
+    }
+    return shaped
   }
 
   return async function think(run: Run): Promise<Completed> {

@@ -1,14 +1,19 @@
 import {
   AnswerBuilder,
+  AnswerKeeper,
   type AttemptReport,
+  addUsage,
   type Delta,
   deltasOf,
   estimateUsage,
   type Host,
+  type KeptAnswer,
+  keptDeltas,
   type LlmCall,
   type ModelMessage,
   Providers,
   type Route,
+  savedUsage,
   type Usage,
 } from "@plugboard/sdk"
 import { type Answering, keepAttempt } from "./attempts.ts"
@@ -23,6 +28,8 @@ export interface ModelAnswer {
   message: ModelMessage
   usage: Usage
   finish: string
+  /** What a plugin wants to keep of it. */
+  keeper?: AnswerKeeper
 }
 
 /** The whole answer of a model that has nothing to say. Source: wire contract, websocket 6.5. */
@@ -32,8 +39,26 @@ export const silence = "NO_REPLY"
 export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas }: Telling) {
   const providers = host.use(Providers)
 
+  /** An answer that was given before, as if it came now. Nobody is asked, and the run has saved what it cost. */
+  async function repeat(run: Run, kept: KeptAnswer): Promise<ModelAnswer> {
+    const stream = new Stream(run, tellDeltas)
+    for await (const batch of host.hooks.pipe("llm.stream", keptDeltas(kept), { caller: run.caller, signal: run.signal })) stream.take(batch)
+    stream.release()
+    const { provider, model } = kept
+    const usage = savedUsage(kept.usage)
+    run.answeredBy = { provider, model }
+    run.usage = addUsage(run.usage, usage)
+    return { provider, model, message: stream.message(), usage, finish: stream.finish }
+  }
+
   return async function callModel(run: Run, { provider, request, iteration }: LlmCall): Promise<ModelAnswer> {
-    const { modelFallback: fallback } = run.request.agent
+    const { agent } = run.request
+    const calling = { runId: run.id, agentKey: agent.key, provider, iteration, request, cache: request.cache }
+    const verdict = await host.hooks.call("llm.calling", calling, { caller: run.caller, signal: run.signal })
+    if (verdict) run.cache = "answer" in verdict && run.cache !== "miss" ? "hit" : "miss"
+    if (verdict && "answer" in verdict) return repeat(run, verdict.answer)
+    const keeper = verdict && new AnswerKeeper(verdict.keep)
+    const { modelFallback: fallback } = agent
     const route: Route = {
       provider,
       runId: run.id,
@@ -50,7 +75,10 @@ export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas 
     const stream = new Stream(run, tellDeltas)
     const deltas = deltasOf(providers.answer(run.caller, route, request, run.signal), take)
     try {
-      for await (const batch of host.hooks.pipe("llm.stream", deltas, { caller: run.caller, signal: run.signal })) stream.take(batch)
+      for await (const batch of host.hooks.pipe("llm.stream", deltas, { caller: run.caller, signal: run.signal })) {
+        stream.take(batch)
+        keeper?.take(batch)
+      }
       stream.release()
     } catch (error) {
       stream.release()
@@ -60,7 +88,7 @@ export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas 
     const usage = stream.usage ?? estimateUsage(request.messages, stream.size)
     answering?.end(usage)
     const { provider: answeredBy, model } = answering?.attempt ?? { provider, model: request.model }
-    return { provider: answeredBy, model, message: stream.message(), usage, finish: stream.finish }
+    return { provider: answeredBy, model, message: stream.message(), usage, finish: stream.finish, ...(keeper && { keeper }) }
   }
 }
 

@@ -2,6 +2,7 @@ import { randomUUIDv7 } from "node:crypto"
 import {
   type AgentProfile,
   addUsage,
+  type CacheWish,
   type Caller,
   type ModelMessage,
   type NewMessage,
@@ -36,6 +37,8 @@ export interface Request {
   model?: string
   maxTokens?: number
   temperature?: number
+  /** What the client says of kept answers. */
+  cache?: CacheWish
 }
 
 /** One turn of work while it is under way on this node. */
@@ -60,6 +63,8 @@ export class Run {
   /** Whom it asks first. */
   provider = ""
   model = ""
+  /** Whether answers were given again: `hit` when all of them were. Left out when none is looked for. */
+  cache: "hit" | "miss" | undefined
   /** Who gave the latest answer. */
   answeredBy: { provider: string; model: string } | undefined
   readonly attempts: RunAttempt[] = []

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { AgentAnswers, definePlugin, estimateUsage, Passthrough, reply } from "@plugboard/sdk"
+import { AgentAnswers, cacheWishIn, definePlugin, estimateUsage, headedDeltas, Passthrough, reply } from "@plugboard/sdk"
 import { wholeMessage } from "./answer.ts"
 import { messageEvents } from "./events.ts"
 import { manifest } from "./manifest.ts"
@@ -11,12 +11,16 @@ export default definePlugin(manifest, (host) => {
   return {
     routes: {
       async create({ body, caller, headers, signal }) {
-        const request = requestIn(host, body)
+        const cache = cacheWishIn(headers["cache-control"])
+        const request = { ...requestIn(host, body), ...(cache && { cache }) }
         const named = /^(?:goclaw|agent):(.+)$/.exec(body.model)?.[1] ?? headers["x-goclaw-agent-id"] ?? headers["x-goclaw-agent"]
         const target = named ? null : await passthrough.find(caller, body.model)
-        const deltas = target ? passthrough.deltas(caller, target, request, "messages", signal) : agents.deltas(caller, named ?? "", request, "messages", signal)
+        const answer = target ? passthrough.deltas(caller, target, request, "messages", signal) : agents.deltas(caller, named ?? "", request, "messages", signal)
         const shape = { id: `msg_${randomUUID().replaceAll("-", "")}`, model: body.model }
-        return request.stream ? reply.sse(messageEvents(shape, deltas)) : wholeMessage(shape, deltas)
+        const told: Record<string, string> = {}
+        const deltas = headedDeltas(answer, told)
+        if (request.stream) return reply.sse(messageEvents(shape, deltas), told)
+        return reply.json(await wholeMessage(shape, deltas), { headers: told })
       },
       count: async ({ body }) => {
         const { messages, tools = [] } = requestIn(host, body)

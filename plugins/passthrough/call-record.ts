@@ -7,11 +7,13 @@ import {
   type FinishedRun,
   failureOf,
   type Host,
+  type KeptAnswer,
   type ModelMessage,
   type ModelTarget,
   noUsage,
   Prices,
   type Spent,
+  savedUsage,
   type Usage,
 } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
@@ -83,7 +85,9 @@ export function createCallRecords(host: Host<typeof manifest>, write: (caller: C
     waiting.push({ caller, row: { ...row, cost_nano_usd: costNanoUsd } })
     arm()
     if (!host.hooks.tapped("run.finished", caller)) return
-    host.hooks.call("run.finished", facts, { caller, signal: AbortSignal.timeout(60_000) }).catch((err: unknown) => host.log.warn({ err, run: id, tenant: caller.tenantId }, "run.finished failed"))
+    host.hooks
+      .call("run.finished", facts, { caller, signal: AbortSignal.timeout(60_000) })
+      .catch((err: unknown) => host.log.warn({ err, run: id, tenant: caller.tenantId }, "run.finished failed"))
   }
 
   return {
@@ -112,6 +116,7 @@ export class CallRecord {
   /** What attempts cost that gave no answer. */
   readonly #lost: Spent[] = []
   #isAnswered = false
+  #saved = noUsage
   readonly #channel: string
   readonly #asked: () => readonly ModelMessage[]
   readonly #keep: (facts: Facts, spent: readonly Spent[]) => void
@@ -136,6 +141,12 @@ export class CallRecord {
     if (usage) this.#lost.push({ provider, model, usage })
   }
 
+  /** Nobody is asked: it is an answer that was given before. */
+  repeat({ provider, model, usage }: KeptAnswer): void {
+    this.target = { provider, model }
+    this.#saved = savedUsage(usage)
+  }
+
   /** What it has used by now, attempt by attempt. */
   get spent(): readonly Spent[] {
     const usage = this.usage ?? (this.#isAnswered ? estimateUsage(this.#asked(), this.events * 4) : undefined)
@@ -153,7 +164,7 @@ export class CallRecord {
       channel: this.#channel,
       status: failed || refused ? "failed" : outcome,
       ...this.target,
-      usage: this.spent.reduce((sum, { usage }) => addUsage(sum, usage), noUsage),
+      usage: this.spent.reduce((sum, { usage }) => addUsage(sum, usage), this.#saved),
       startedAt: this.#startedAt.toISOString(),
       durationMs: Math.round(performance.now() - this.#began),
       ...(error !== undefined && { error }),

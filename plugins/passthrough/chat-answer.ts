@@ -38,33 +38,44 @@ function usageBody(usage: Usage): object {
 export class ChunkWriter {
   readonly #head: string
   readonly #tail: string
-  #begun = false
+  /** Choices that have said something: their role is told. */
+  readonly #begun = new Set<number>()
 
-  constructor({ id, created, model }: Shape, tellsUsage: boolean) {
-    this.#head = JSON.stringify({ id, object: "chat.completion.chunk", created, model }).slice(0, -1)
+  /** `more`: further members that each chunk has. */
+  constructor({ id, created, model }: Shape, tellsUsage: boolean, more: object = {}) {
+    this.#head = JSON.stringify({ id, object: "chat.completion.chunk", created, model, ...more }).slice(0, -1)
     this.#tail = tellsUsage ? ',"usage":null}' : "}"
   }
 
-  deltas(batch: readonly Delta[]): string {
+  /** Its beginning is out already, in somebody else's words. */
+  goOn(choice: number): void {
+    this.#begun.add(choice)
+  }
+
+  deltas(batch: readonly Delta[], choice = 0): string {
     let text = ""
     for (const delta of batch) {
-      if (delta.type === "text") text += this.#chunk({ content: delta.text })
-      else if (delta.type === "thinking") text += this.#chunk({ reasoning_content: delta.text })
-      else if (delta.type === "tool") text += this.#chunk({ tool_calls: [toolBody(delta)] })
+      if (delta.type === "text") text += this.#chunk(choice, { content: delta.text })
+      else if (delta.type === "thinking") text += this.#chunk(choice, { reasoning_content: delta.text })
+      else if (delta.type === "tool") text += this.#chunk(choice, { tool_calls: [toolBody(delta)] })
     }
     return text
   }
 
-  /** With the usage, where the client asks for it. */
-  end(finish: string, usage: Usage | undefined): string {
-    const last = usage ? `data: ${this.#head},"choices":[],"usage":${JSON.stringify(usageBody(usage))}}\n\n` : ""
-    return `${this.#chunk({}, finish)}${last}data: [DONE]\n\n`
+  finish(reason: string, choice = 0): string {
+    return this.#chunk(choice, {}, reason)
   }
 
-  #chunk(delta: object, finish: string | null = null): string {
-    const said = this.#begun ? delta : { role: "assistant", ...delta }
-    this.#begun = true
-    return `data: ${this.#head},"choices":[{"index":0,"delta":${JSON.stringify(said)},"finish_reason":${JSON.stringify(finish)}}]${this.#tail}\n\n`
+  /** With the usage, where the client asks for it. */
+  end(usage: Usage | undefined): string {
+    const last = usage ? `data: ${this.#head},"choices":[],"usage":${JSON.stringify(usageBody(usage))}}\n\n` : ""
+    return `${last}data: [DONE]\n\n`
+  }
+
+  #chunk(index: number, delta: object, finish: string | null = null): string {
+    const said = this.#begun.has(index) ? delta : { role: "assistant", ...delta }
+    this.#begun.add(index)
+    return `data: ${this.#head},"choices":[{"index":${index},"delta":${JSON.stringify(said)},"finish_reason":${JSON.stringify(finish)}}]${this.#tail}\n\n`
   }
 }
 

@@ -6,6 +6,7 @@ import { clientFailure } from "./client-failures.ts"
 import { createVectors } from "./embeddings.ts"
 import { createForwarded } from "./forwarded.ts"
 import { manifest } from "./manifest.ts"
+import { hasBytes } from "./pieces.ts"
 import { createAnswers } from "./translated.ts"
 import { firstRecorded, usageGroups } from "./usage.ts"
 
@@ -41,12 +42,16 @@ export default definePlugin(manifest, (host) => {
       return { provider, model: name }
     },
     chat(caller, target, body, signal) {
-      const record = records.open(caller, target, "chat/completions", () => promptOf(body))
+      const { provider, model } = target
+      const record = records.open(caller, { provider, model }, "chat/completions", () => promptOf(body))
       async function* call() {
         const asked = await askedOf(host, caller, record.id, target, body, signal)
         const facts = await providers.facts(caller, asked.provider)
-        const own = facts?.forwards && !host.hooks.tapped("llm.stream", caller)
-        yield* own ? forwarded({ path: "/chat/completions", caller, record, asked, signal }) : translated(caller, record, asked, signal)
+        if (!facts?.forwards) return yield* translated(caller, record, asked, signal)
+        const calling = { runId: record.id, agentKey: "", provider: asked.provider, iteration: 1, body: asked.body, cache: asked.cache }
+        const verdict = await host.hooks.call("llm.calling", calling, { caller, signal })
+        const isTold = verdict && "answer" in verdict && !hasBytes(verdict.answer)
+        yield* isTold ? translated(caller, record, asked, signal, verdict) : forwarded({ path: "/chat/completions", caller, record, asked, verdict, signal })
       }
       return recorded(record, target.provider, call(), signal)
     },
@@ -75,7 +80,9 @@ export default definePlugin(manifest, (host) => {
   }
 })
 
-/** Enough to estimate what it costs. */
+/** Enough to estimate what it costs: a picture is not as long as its bytes. */
 function promptOf({ messages }: Body): ModelMessage[] {
-  return [{ role: "user", content: JSON.stringify(messages) ?? "" }]
+  const told = messages as readonly { content?: string | readonly { text?: string }[] | null }[]
+  const partOf = ({ text }: { text?: string }) => (text === undefined ? { type: "image" as const, url: "" } : { type: "text" as const, text })
+  return told.map(({ content }) => ({ role: "user", content: typeof content === "string" ? content : (content ?? []).map(partOf) }))
 }

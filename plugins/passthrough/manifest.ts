@@ -16,7 +16,7 @@ export const manifest = defineManifest({
     { keepDays: Type.Integer({ default: 90, minimum: 1, maximum: 3_650, description: "How long the record of a call is kept." }) },
     { additionalProperties: false },
   ),
-  fires: ["llm.request", "llm.stream", "llm.response", "run.finished"],
+  fires: ["llm.request", "llm.calling", "llm.stream", "llm.response", "llm.called", "run.finished"],
   jobs: { prune: { data: Type.Object({}), cron: "41 3 * * *" } },
   errors: {
     // A client of OpenAI's API acts on the status, so what it asked wrongly is its own fault here and not that of a server behind the gateway.

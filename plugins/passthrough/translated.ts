@@ -1,4 +1,20 @@
-import { AnswerBuilder, type Caller, type Delta, deltasOf, estimateUsage, type Host, type LlmRequest, type PassedPart, Providers, type Usage } from "@plugboard/sdk"
+import {
+  AnswerBuilder,
+  type AnswerHead,
+  AnswerKeeper,
+  type Caller,
+  type Delta,
+  deltasOf,
+  estimateUsage,
+  type Host,
+  keptDeltas,
+  type LlmRequest,
+  type LlmVerdict,
+  type PassedPart,
+  Providers,
+  savedUsage,
+  type Usage,
+} from "@plugboard/sdk"
 import type { Asked } from "./asked.ts"
 import type { CallRecord } from "./call-record.ts"
 import { ChunkWriter, completionBytes, type Shape } from "./chat-answer.ts"
@@ -10,6 +26,8 @@ interface Answering {
   record: CallRecord
   provider: string
   request: LlmRequest
+  /** Of `llm.calling`, where it has been asked. */
+  verdict?: LlmVerdict
   signal: AbortSignal
 }
 
@@ -17,60 +35,72 @@ interface Answering {
 export function createAnswers(host: Host<typeof manifest>) {
   const providers = host.use(Providers)
 
-  /** The deltas, counted; `finished` is told before the last of them are out, so that what a plugin throws reaches the client. */
-  async function* answer({ caller, record, provider, request, signal }: Answering, finished?: (built: Built) => void): AsyncIterable<readonly Delta[]> {
+  /** Head and deltas, counted; `finished` is told before the last of them are out, so that what a plugin throws reaches the client. */
+  async function* answer(
+    { caller, record, provider, request, signal, ...asked }: Answering,
+    finished?: (built: Built) => void,
+  ): AsyncIterable<{ head: AnswerHead } | readonly Delta[]> {
+    const context = { caller, signal }
+    const calling = { runId: record.id, agentKey: "", provider, iteration: 1, request, cache: request.cache }
+    const verdict = asked.verdict ?? (await host.hooks.call("llm.calling", calling, context))
+    const kept = verdict && "answer" in verdict ? verdict.answer : undefined
+    const keeper = verdict && "keep" in verdict ? new AnswerKeeper(verdict.keep) : undefined
+    yield { head: { runId: record.id, ...(verdict && { cache: kept ? "hit" : "miss" }) } }
     const builder = new AnswerBuilder()
-    const parts = providers.answer(caller, { provider, runId: record.id }, request, signal)
-    const deltas = host.hooks.pipe(
-      "llm.stream",
-      deltasOf(parts, ({ attempt }) => record.tried(attempt)),
-      { caller, signal },
-    )
-    for await (const batch of deltas) {
+    if (kept) record.repeat(kept)
+    const source = kept ? keptDeltas(kept) : deltasOf(providers.answer(caller, { provider, runId: record.id }, request, signal), ({ attempt }) => record.tried(attempt))
+    for await (const batch of host.hooks.pipe("llm.stream", source, context)) {
       builder.take(batch)
-      record.usage = builder.usage
-      record.events = builder.size / 4
+      keeper?.take(batch)
+      if (!kept) {
+        record.usage = builder.usage
+        record.events = builder.size / 4
+      }
       yield batch
     }
     const usage = builder.usage ?? estimateUsage(request.messages, builder.size)
-    record.usage = usage
-    const said = { runId: record.id, ...record.target, iteration: 1, message: builder.message(), usage, finish: builder.finish }
-    const { message } = await host.hooks.call("llm.response", said, { caller, signal })
+    if (!kept) record.usage = usage
+    const said = { runId: record.id, ...record.target, iteration: 1, message: builder.message(), usage: kept ? savedUsage(kept.usage) : usage, finish: builder.finish }
+    const { message } = await host.hooks.call("llm.response", said, context)
+    if (keeper?.pieces && message === said.message) {
+      const whole = { ...record.target, usage, pieces: keeper.pieces }
+      await host.hooks.call("llm.called", { runId: record.id, agentKey: "", as: keeper.wish.as, answer: whole }, context)
+    }
     finished?.({ message, usage, finish: builder.finish })
   }
 
   /** The same as OpenAI's chat completions. */
-  async function* translated(caller: Caller, record: CallRecord, asked: Asked, signal: AbortSignal): AsyncIterable<PassedPart> {
-    const { provider, body } = asked
+  async function* translated(caller: Caller, record: CallRecord, asked: Asked, signal: AbortSignal, verdict?: LlmVerdict): AsyncIterable<PassedPart> {
+    const { provider, body, cache } = asked
     const { n, stream_options: options } = body as { n?: number; stream_options?: { include_usage?: boolean } }
     if (n !== undefined && n !== null && n !== 1) throw host.fail("one_choice", { provider })
-    const request = requestIn(host, asked, body, true)
+    const request = { ...requestIn(host, asked, body, true), ...(cache && { cache }) }
     const shape: Shape = { id: `chatcmpl-${record.id}`, created: Math.floor(Date.now() / 1_000), model: asked.model }
     const head = { runId: record.id, status: 200, isStream: request.stream }
     let built: Built | undefined
-    const deltas = answer({ caller, record, provider, request, signal }, (whole) => {
+    const answering = { caller, record, provider, request, signal, ...(verdict && { verdict }) }
+    const parts = answer(answering, (whole) => {
       built = whole
     })
-    if (!request.stream) {
-      for await (const _ of deltas);
-      if (!built) throw new Error("an answer without an end")
-      yield { head }
-      yield completionBytes(shape, built.message, built.finish, built.usage)
-      return
-    }
     const writer = new ChunkWriter(shape, options?.include_usage === true)
     let begun = false
-    for await (const batch of deltas) {
+    for await (const part of parts) {
+      if ("head" in part) {
+        Object.assign(head, part.head)
+        continue
+      }
       // With the first piece and not before it: a call that fails until then still has a status.
-      const text = writer.deltas(batch)
+      const text = request.stream ? writer.deltas(part) : ""
       if (text === "") continue
       if (!begun) yield { head }
       begun = true
       yield Buffer.from(text)
     }
     if (!begun) yield { head }
-    const { finish = "stop", usage } = built ?? {}
-    yield Buffer.from(writer.end(finish, options?.include_usage ? usage : undefined))
+    if (!built) throw new Error("an answer without an end")
+    const { message, finish, usage } = built
+    if (request.stream) yield Buffer.from(writer.finish(finish) + writer.end(options?.include_usage ? usage : undefined))
+    else yield completionBytes(shape, message, finish, usage)
   }
   return { answer, translated }
 }

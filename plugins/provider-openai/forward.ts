@@ -67,7 +67,7 @@ export function forwarding(host: ProviderHost, failures: ProviderFailures) {
     const answer = parseObject(bytes.toString()) as WireAnswer | undefined
     if (!answer || answer.error) throw failures.make("provider_broken_stream", connection.name, "the answer is not that of a model")
     const usage = usageOf(answer)
-    if (read) yield { deltas: deltasOf(connection, [answer]) }
+    if (read) yield* choicesOf(connection, [answer])
     if (usage) yield { usage: usage.usage }
     yield withoutKey(bytes, connection.apiKey)
   }
@@ -103,7 +103,7 @@ export function forwarding(host: ProviderHost, failures: ProviderFailures) {
           throw error instanceof RangeError ? failures.make("provider_broken_stream", connection.name, error.message) : failures.inMidAnswer(connection, error)
         }
         if (!block) continue
-        if (reader) yield { deltas: deltasOf(connection, reader.read(block).events.map(parseObject)) }
+        if (reader) yield* choicesOf(connection, reader.read(block).events.map(parseObject))
         const { usage, rest } = usageIn(block, dropUsage)
         if (usage) yield { usage: usage.usage }
         if (rest.length > 0) yield withoutKey(rest, connection.apiKey)
@@ -113,10 +113,17 @@ export function forwarding(host: ProviderHost, failures: ProviderFailures) {
     }
   }
 
-  function deltasOf(connection: ProviderConnection, answers: readonly (object | undefined)[]): Delta[] {
+  function choicesOf(connection: ProviderConnection, answers: readonly (object | undefined)[]): ForwardPart[] {
+    const places = answers.flatMap((answer) => ((answer as WireAnswer | undefined)?.choices ?? []).map(({ index }, at) => index ?? at))
+    const others = [...new Set(places)].filter((place) => place > 0)
+    const more = others.map((choice) => ({ choice, deltas: deltasOf(connection, answers, choice) }))
+    return [{ deltas: deltasOf(connection, answers, 0) }, ...more.filter(({ deltas }) => deltas.length > 0)]
+  }
+
+  function deltasOf(connection: ProviderConnection, answers: readonly (object | undefined)[], choice: number): Delta[] {
     const deltas: Delta[] = []
     for (const answer of answers) {
-      const complaint = answer && readAnswer(answer as WireAnswer, deltas)
+      const complaint = answer && readAnswer(answer as WireAnswer, deltas, choice)
       if (complaint) throw failures.ofComplaint(connection, complaint)
     }
     return deltas

@@ -34,7 +34,7 @@ interface WireContent {
   tool_calls?: WireToolCall[] | null
 }
 export interface WireAnswer {
-  choices?: { delta?: WireContent; message?: WireContent; finish_reason?: string | null }[]
+  choices?: { index?: number; delta?: WireContent; message?: WireContent; finish_reason?: string | null }[]
   usage?: WireUsage | null
   /** Where Groq has the usage of a stream. */
   x_groq?: { usage?: WireUsage | null }
@@ -94,9 +94,9 @@ function wirePart(part: ContentPart): object {
   return part.type === "text" ? part : { type: "image_url", image_url: { url: part.url } }
 }
 
-/** Adds what one chunk (or a whole answer) says to `out`. */
-export function readAnswer(answer: WireAnswer, out: Delta[]): Complaint | undefined {
-  const choice = answer.choices?.[0]
+/** Adds what one chunk (or a whole answer) says to `out`, of its first choice or another. */
+export function readAnswer(answer: WireAnswer, out: Delta[], place = 0): Complaint | undefined {
+  const choice = answer.choices?.find(({ index }, at) => (index ?? at) === place)
   const said = choice?.delta ?? choice?.message
   if (said) {
     const thinking = said.reasoning_content ?? said.reasoning
@@ -108,7 +108,7 @@ export function readAnswer(answer: WireAnswer, out: Delta[]): Complaint | undefi
     if (said.tool_calls) for (const [at, call] of said.tool_calls.entries()) out.push(toolDelta(call, at))
   }
   const usage = answer.usage ?? answer.x_groq?.usage
-  if (usage) out.push({ type: "usage", usage: usageOf(usage) })
+  if (usage && place === 0) out.push({ type: "usage", usage: usageOf(usage) })
   if (!choice?.finish_reason) return undefined
   // DeepSeek and OpenRouter end an answer so that they could not finish.
   if (choice.finish_reason === "insufficient_system_resource" || choice.finish_reason === "error") return { status: 503, message: `it ended the answer: ${choice.finish_reason}` }

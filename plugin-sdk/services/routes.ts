@@ -50,4 +50,6 @@ export interface RunAttempt extends Attempt {
   iteration: number
   /** Until its first token. */
   firstTokenMs?: number
+  /** What it was made for besides an answer; `summary`: to keep the conversation within the window. */
+  purpose?: "summary"
 }

@@ -51,9 +51,25 @@ export interface RunAnswer {
   error?: string
 }
 
+export interface Started {
+  outcome: "started"
+  runId: string
+  ordinal: number
+  model: string
+  /** What the model is to look back on: the newest messages behind the summary, oldest first. */
+  history: StoredMessage[]
+  /** Of all messages up to the ordinal `summarizedTo`; left out: of none. */
+  summary?: string
+  summarizedTo: number
+  /** There are messages that neither the summary covers nor `history` holds. */
+  truncated: boolean
+  /** The session is new, and was named so. */
+  title?: string
+}
+
 /** What became of a turn. `started` and `queued`: the user's message is stored. */
 export type Begun =
-  | { outcome: "started"; runId: string; ordinal: number; model: string; history: StoredMessage[] }
+  | Started
   | { outcome: "injected"; runId: string }
   | { outcome: "queued"; runId: string }
   /** The idempotency key was used before, by this run. */
@@ -76,6 +92,8 @@ export interface Finish {
   /** In nano-USD; null: nobody knows. */
   costNanoUsd: number | null
   attempts: readonly RunAttempt[]
+  /** Of a session that is new: those who see it are told. */
+  title?: string
   error?: string
 }
 export type Finished =
@@ -115,20 +133,52 @@ export interface UsedSessionFilter {
   to?: string
 }
 
+/** What a model is shown of a session besides its newest messages. */
+export interface SessionMemory {
+  agentKey: string
+  /** Of the latest run. */
+  model: string
+  summary: string
+  /** Ordinal of the last message that the summary covers; 0: none. */
+  summarizedTo: number
+  /** Messages behind it. */
+  beyond: number
+  /** A run holds the session. */
+  busy: boolean
+}
+export interface NewSummary {
+  sessionKey: string
+  summary: string
+  /** The `summarizedTo` that it takes the place of, and the new one. */
+  from: number
+  to: number
+  /** That the model is shown from now on, more or less. */
+  tokens: number
+  /** What making it took, where no run has it. */
+  usage?: Usage
+  /** A caller has asked for it, which the audit log tells. */
+  byHand?: boolean
+}
+
 /** Conversations, their messages and their runs. A user owns a session; admins see all of their tenant. */
 export interface SessionsService extends UsageSource {
   /** Session, lock, run and message in one statement. */
   begin(caller: Caller, turn: Turn): Promise<Begun>
   /** A queued run whose turn has come. Null when it is not to be started any more. */
-  resume(caller: Caller, runId: string): Promise<(Extract<Begun, { outcome: "started" }> & { turn: Turn }) | null>
+  resume(caller: Caller, runId: string): Promise<(Started & { turn: Turn }) | null>
   /** Messages, usage, the end and the lock in one statement. */
   finish(caller: Caller, finish: Finish): Promise<Finished>
   /** Injected messages that the run has not read, oldest first. */
   injected(caller: Caller, runId: string): Promise<StoredMessage[]>
   /** Null when there is no such session; `sessions.foreign` when it is another user's. */
   facts(caller: Caller, sessionKey: string): Promise<SessionFacts | null>
-  /** Oldest first, whole. */
-  history(caller: Caller, sessionKey: string): Promise<StoredMessage[]>
+  /** The newest messages before the one of that id, or of all; oldest first. `more`: there are older ones. A page has its bounds, whatever is asked for. */
+  history(caller: Caller, sessionKey: string, page?: { before?: string; limit?: number }): Promise<{ messages: StoredMessage[]; more: boolean }>
+  /** The newest messages between two ordinals, `limit` of them and some MiB at most; oldest first. */
+  between(caller: Caller, sessionKey: string, after: number, before: number | null, limit: number): Promise<StoredMessage[]>
+  memory(caller: Caller, sessionKey: string): Promise<SessionMemory | null>
+  /** Stores a summary. False: the session was cleared, somebody else has summarized it meanwhile, or (by hand) a run holds it. */
+  summarize(caller: Caller, summary: NewSummary): Promise<boolean>
   /** The caller's newest session with an agent, or the newest with a run. */
   newest(caller: Caller, agentKey: string, running: boolean): Promise<string | null>
   /** Adds an assistant message without a run. Null when there is no such session. */

@@ -12,6 +12,12 @@ export interface Answering {
   end(usage: Usage, error?: unknown): void
 }
 
+/** An attempt of another plugin for the sake of this run. */
+export function keepWhole(run: Run, attempt: RunAttempt): void {
+  if (run.attempts.length < mostKept) run.attempts.push(attempt)
+  if (attempt.usage) run.spend(attempt.provider, attempt.model, attempt.usage)
+}
+
 /** Writes an attempt into the record of its run, and what it cost into the run's usage. */
 export function keepAttempt(run: Run, iteration: number, attempt: Attempt): Answering {
   const kept: RunAttempt = { ...attempt, iteration, ...(attempt.reason !== undefined && { reason: attempt.reason.slice(0, reasonChars) }) }

@@ -37,9 +37,10 @@ export function createControl(host: Host<typeof manifest>, engine: Engine) {
   }
 
   return {
-    async history(caller: Caller, sessionKey: string) {
-      const messages = await sessions.history(caller, sessionKey)
-      return { messages: messages.filter(({ role, content }) => role !== "assistant" || content.trim() !== silence).map(wireMessage) }
+    async history(caller: Caller, sessionKey: string, page: { before?: string; limit?: number }) {
+      const { messages, more } = await sessions.history(caller, sessionKey, page)
+      const said = messages.filter(({ role, content }) => role !== "assistant" || content.trim() !== silence)
+      return { messages: said.map(wireMessage), ...(more && { hasMore: true as const }) }
     },
     async abort(caller: Caller, named: Named) {
       const base = { ok: true as const, aborted: false, stopped: false, forced: false, alreadyAborting: false, notFound: false, unauthorized: false, runIds: null }

@@ -36,6 +36,7 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
     usage: run.usage,
     costNanoUsd: run.costNanoUsd,
     attempts: run.attempts,
+    ...(run.title && { title: run.title }),
     ...("cause" in outcome && { error: outcome.cause }),
   })
 

@@ -41,7 +41,7 @@ export function createEngine(host: Host<typeof manifest>, outcomes: Outcomes) {
       const begun = await lanes.run(`${caller.tenantId}\n${turn.sessionKey}`, () => sessions.begin(caller, { ...run.request.turn, runId: run.id }))
       switch (begun.outcome) {
         case "started":
-          run.seat(begun.ordinal, begun.history, host.config.maxHistoryChars)
+          run.seat(begun, host.config.maxHistoryChars)
           void drive(run, begun.model)
           return { outcome: "run", run }
         case "queued":
@@ -116,7 +116,7 @@ export function createEngine(host: Host<typeof manifest>, outcomes: Outcomes) {
       if (!agent) return
       const present = run ?? new Run(caller, { agent, turn: resumed.turn, runId: resumed.runId, stream: true, instructions: [] })
       runs.set(present.id, present)
-      present.seat(resumed.ordinal, resumed.history, host.config.maxHistoryChars)
+      present.seat(resumed, host.config.maxHistoryChars)
       await drive(present, resumed.model)
     } catch (err) {
       host.log.error({ err, run: runId, tenant: caller.tenantId }, "queued run not started")

@@ -34,7 +34,7 @@ export default definePlugin(manifest, (host) => {
     rpc: {
       "agent.wait": ({ agentId, sessionKey, timeout }, { caller, closed }) => waitUntilIdle(caller, agentId, sessionKey, (timeout ?? 60) * 1_000, closed),
       "chat.send": createSend(host, engine, outcomes),
-      "chat.history": ({ sessionKey }, { caller }) => control.history(caller, sessionKey),
+      "chat.history": ({ sessionKey, limit, before }, { caller }) => control.history(caller, sessionKey, { limit, before }),
       "chat.abort": (named, { caller }) => control.abort(caller, named),
       "chat.inject": ({ message, label, ...named }, { caller }) => control.inject(caller, named, message, label),
       "chat.events": ({ from, ...named }, { caller }) => control.events(caller, named, from ?? 0),

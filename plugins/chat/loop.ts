@@ -1,7 +1,9 @@
 import { asEffort, type Host, type LlmRequest, Providers, Sessions, type ToolOffer } from "@plugboard/sdk"
+import { createFitting } from "./fitting.ts"
 import type { manifest } from "./manifest.ts"
 import { createModelCall, silence } from "./model-call.ts"
 import type { Completed } from "./outcome.ts"
+import { shown } from "./remembered.ts"
 import type { Run } from "./run.ts"
 import type { Telling } from "./telling.ts"
 import { createToolCalls } from "./tool-calls.ts"
@@ -11,6 +13,7 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
   const { tell } = telling
   const callModel = createModelCall(host, telling)
   const { offer, callAll } = createToolCalls(host, telling)
+  const fitting = createFitting(host, telling)
   const providers = host.use(Providers)
   const sessions = host.use(Sessions)
 
@@ -49,7 +52,7 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
     const effort = asEffort(agent.thinkingLevel)
     return {
       model: run.model,
-      messages: system === "" ? [...run.conversation] : [{ role: "system", content: system }, ...run.conversation],
+      messages: [...(system === "" ? [] : [{ role: "system" as const, content: system }]), ...shown(run.summary, run.conversation)],
       ...(tools.length > 0 && { tools: tools.map(({ name, description, parameters }) => ({ name, description, parameters })) }),
       ...((maxTokens ?? agent.maxTokens) ? { maxTokens: maxTokens ?? agent.maxTokens } : {}),
       ...(temperature !== undefined && { temperature }),
@@ -75,22 +78,34 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
     return shaped
   }
 
+  /** An answer to a conversation that fits; asked for once more when the provider found that it does not, and it could be made shorter. */
+  async function askFitting(run: Run, system: string, tools: readonly ToolOffer[], besideBytes: number, iteration: number) {
+    await fitting.fit(run, besideBytes, iteration)
+    try {
+      return await ask(run, system, tools, iteration)
+    } catch (error) {
+      if (!(await fitting.refit(run, besideBytes, iteration, error))) throw error
+      return ask(run, system, tools, iteration)
+    }
+  }
+
   return async function think(run: Run): Promise<Completed> {
     await target(run)
     const [system, tools] = await Promise.all([systemPrompt(run), offer(run)])
+    const besideBytes = fitting.besideBytes(system, tools)
     const most = run.request.agent.maxToolIterations
     for (let iteration = 1; ; iteration += 1) {
       if (run.hasInjected) await readInjected(run)
       // The last call has no tools to call, so that it must answer.
-      const { message, finish } = await ask(run, system, iteration < most ? tools : [], iteration)
+      const { message, finish, usage } = await askFitting(run, system, iteration < most ? tools : [], besideBytes, iteration)
+      fitting.measure(run, besideBytes, usage)
       const text = typeof message.content === "string" ? message.content : run.text
       run.text = ""
-      run.conversation.push(message)
       const calls = message.toolCalls ?? []
       const kept = { role: "assistant" as const, ...(message.thinking !== undefined && { thinking: message.thinking }) }
       if (calls.length === 0 || iteration >= most) {
         const silent = text.trim() === silence
-        run.keep({ ...kept, content: text.trim() === "" ? "..." : text })
+        run.keep({ ...kept, content: text.trim() === "" ? "..." : text }, message)
         return {
           status: "completed",
           content: silent ? "" : text,
@@ -99,15 +114,14 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
           finish: finish === "length" || finish === "content_filter" ? finish : "stop",
         }
       }
-      run.keep({ ...kept, content: text, toolCalls: [...calls] })
+      run.keep({ ...kept, content: text, toolCalls: [...calls] }, message)
       if (text !== "") tell(run, "block.reply", { content: text, source: "llm_progress" })
       run.activity = { phase: "tool_exec", tool: calls[0]?.name, tools: calls.map((call) => call.name), iteration }
       tell(run, "activity", run.activity)
       const results = await callAll(run, calls, tools)
       for (const [at, { content, isError }] of results.entries()) {
         const answered = { role: "tool" as const, content, toolCallId: calls[at]?.id as string, ...(isError && { isError }) }
-        run.keep(answered)
-        run.conversation.push(answered)
+        run.keep(answered, answered)
       }
     }
   }

@@ -130,9 +130,17 @@ export const manifest = defineManifest({
     },
     "chat.history": {
       role: "viewer",
-      summary: "All messages of a session",
-      params: Type.Object({ sessionKey: Key, agentId: Type.Optional(AgentRef) }),
-      result: Type.Object({ messages: Type.Array(Unknowns) }),
+      summary: "The messages of a session: the newest, or those before one of them",
+      params: Type.Object({
+        sessionKey: Key,
+        agentId: Type.Optional(AgentRef),
+        limit: Type.Optional(Type.Integer({ minimum: 1 })),
+        before: Type.Optional(Type.String({ maxLength: 100, description: "Id of a message. Left out: all messages, as far as one answer has room for them." })),
+      }),
+      result: Type.Object({
+        messages: Type.Array(Unknowns),
+        hasMore: Type.Optional(Type.Literal(true, { description: "There are older ones; ask for those before the first of these." })),
+      }),
       aliases: { agent_key: "agentId" },
     },
     "chat.abort": {

@@ -7,9 +7,11 @@ import {
   type ModelMessage,
   type NewMessage,
   noUsage,
+  type PlacedMessage,
   type RunAttempt,
   type RunOrigin,
   type Spent,
+  type Started,
   type StoredMessage,
   type Turn,
   type Usage,
@@ -51,7 +53,17 @@ export class Run {
   /** Messages that are not stored yet. */
   readonly made: NewMessage[] = []
   readonly consumed: { id: string; ordinal: number }[] = []
-  readonly conversation: ModelMessage[] = []
+  /** What the model is shown: behind the summary of all that came before, if there is one. */
+  readonly conversation: PlacedMessage[] = []
+  summary = ""
+  /** Ordinal of the last message that the summary covers. */
+  summarizedTo = 0
+  /** There are messages that are neither in the conversation nor in the summary. */
+  truncated = false
+  /** A provider found the conversation too long, and it was made shorter. */
+  refitted = false
+  /** Of a session that this run has opened. */
+  title: string | undefined
   /** Text and thinking of the model call under way. */
   text = ""
   thinking = ""
@@ -103,22 +115,31 @@ export class Run {
   }
 
   /** Takes its place in the session, behind the user's message. */
-  seat(ordinal: number, history: readonly StoredMessage[], maxChars: number): void {
+  seat({ ordinal, history, summary = "", summarizedTo, truncated, title }: Started, maxChars: number): void {
     this.#ordinal = ordinal
-    if (!this.request.fresh) this.conversation.push(...recent(history, maxChars).map(modelMessage))
+    this.title = title
+    if (!this.request.fresh) {
+      const kept = recent(history, maxChars, summary === "" && truncated)
+      this.summary = summary
+      this.summarizedTo = summarizedTo
+      this.truncated = truncated || kept.length < history.length
+      this.conversation.push(...kept.map(placed))
+    }
     const { message, parts } = this.request.turn
-    this.conversation.push({ role: "user", content: parts ?? message })
+    this.conversation.push({ ordinal, message: { role: "user", content: parts ?? message } })
   }
 
-  keep(message: Omit<NewMessage, "id" | "ordinal">): void {
+  /** Will be stored with the end. The model is shown it too, in its own form. */
+  keep(message: Omit<NewMessage, "id" | "ordinal">, shown?: ModelMessage): void {
     this.#ordinal += 1
     this.made.push({ ...message, id: randomUUIDv7(), ordinal: this.#ordinal })
+    if (shown) this.conversation.push({ ordinal: this.#ordinal, message: shown })
   }
 
   consume(message: StoredMessage): void {
     this.#ordinal += 1
     this.consumed.push({ id: message.id, ordinal: this.#ordinal })
-    this.conversation.push(modelMessage(message))
+    this.conversation.push({ ...placed(message), ordinal: this.#ordinal })
   }
 
   spend(provider: string, model: string, usage: Usage): void {
@@ -137,8 +158,8 @@ export class Run {
   }
 }
 
-function modelMessage({ role, content, parts, thinking, toolCalls, toolCallId, isError }: StoredMessage): ModelMessage {
-  return {
+function placed({ ordinal, role, content, parts, thinking, toolCalls, toolCallId, isError }: StoredMessage): PlacedMessage {
+  const message: ModelMessage = {
     role,
     content: parts ?? content,
     ...(thinking && { thinking }),
@@ -146,16 +167,17 @@ function modelMessage({ role, content, parts, thinking, toolCalls, toolCallId, i
     ...(toolCallId !== undefined && { toolCallId }),
     ...(isError && { isError }),
   }
+  return { ordinal, message }
 }
 
-/** The end of the history that fits; never beginning with a tool's result, whose call was cut off. */
-function recent(history: readonly StoredMessage[], maxChars: number): readonly StoredMessage[] {
+/** The end of the history that fits. Where more was cut off, by its reader or here, it begins with a user's message: a tool's result needs its call, and some models a user before them. */
+function recent(history: readonly StoredMessage[], maxChars: number, cut: boolean): readonly StoredMessage[] {
   let left = maxChars
   let from = history.length
   while (from > 0 && left >= (history[from - 1] as StoredMessage).content.length) {
     from -= 1
     left -= (history[from] as StoredMessage).content.length
   }
-  while (history[from]?.role === "tool") from += 1
+  if (cut || from > 0) while (from < history.length && history[from]?.role !== "user") from += 1
   return from === 0 ? history : history.slice(from)
 }

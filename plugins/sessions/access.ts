@@ -1,7 +1,8 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type Caller, type Host, type SessionsService, type StoredMessage, seesAll } from "@plugboard/sdk"
+import { type Caller, type Host, type SessionsService, seesAll } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
-import { appendMessage, countSessions, deleteSessionsOfAgent, type Filter, findSession, newestSession, type SessionRow, storedMessages } from "./store.ts"
+import { type MessagePage, messagesBetween, placeOf } from "./messages.ts"
+import { appendMessage, countSessions, deleteSessionsOfAgent, type Filter, findSession, newestSession, type SessionRow } from "./store.ts"
 
 type Host_ = Host<typeof manifest>
 
@@ -17,6 +18,14 @@ export async function lookUp(host: Host_, caller: Caller, key: string): Promise<
   return session
 }
 
+/** The newest messages of a session, or those before one of them. */
+export async function pageOfSession(host: Host_, caller: Caller, session: SessionRow, { before, limit }: { before?: string; limit?: number } = {}): Promise<MessagePage> {
+  const db = host.db.for(caller)
+  const place = before === undefined ? null : await placeOf(db, session.id, before)
+  if (before !== undefined && place === null) throw host.fail("unknown_message", { message: before.slice(0, 100) })
+  return messagesBetween(db, session.id, 0, place, Math.min(limit ?? Number.POSITIVE_INFINITY, host.config.pageMessages))
+}
+
 /** Sessions as other plugins read them. */
 export function createReads(host: Host_): Pick<SessionsService, "facts" | "history" | "newest" | "append" | "removeOfAgent" | "count"> {
   const everything: Filter = { userId: null, agentKey: null, channel: null }
@@ -25,9 +34,9 @@ export function createReads(host: Host_): Pick<SessionsService, "facts" | "histo
       const session = await lookUp(host, caller, key)
       return session && { key: session.session_key, agentKey: session.agent_key, userId: session.user_id, activeRun: session.active_run }
     },
-    async history(caller, key) {
+    async history(caller, key, page) {
       const session = await lookUp(host, caller, key)
-      return session ? ((await storedMessages(host.db.for(caller), session.id)) as StoredMessage[]) : []
+      return session ? pageOfSession(host, caller, session, page) : { messages: [], more: false }
     },
     async newest(caller, agentKey, running) {
       return (await newestSession(host.db.for(caller), caller.userId, agentKey, running))?.session_key ?? null

@@ -1,9 +1,12 @@
-import { Agents, type Caller, definePlugin, pageOf, reply, Sessions, type StoredMessage, wireMessage } from "@plugboard/sdk"
-import { createReads, lookUp, visibleTo } from "./access.ts"
+import { Agents, type Caller, definePlugin, pageOf, reply, Sessions, wireMessage } from "@plugboard/sdk"
+import { createReads, lookUp, pageOfSession, visibleTo } from "./access.ts"
+import { createBranches } from "./branch.ts"
 import { createChanges } from "./change.ts"
 import { createLeases } from "./leases.ts"
 import { manifest } from "./manifest.ts"
-import { countSessions, type Filter, listSessions, type SessionRow, storedMessages } from "./store.ts"
+import { countSessions, type Filter, listSessions, type SessionRow } from "./store.ts"
+import { createSummaries } from "./summary.ts"
+import { createTimelines } from "./timeline.ts"
 import { createTurns } from "./turns.ts"
 import { firstEnd, usageGroups, usedByAgent, usedSessions } from "./usage.ts"
 
@@ -12,9 +15,12 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 export default definePlugin(manifest, (host) => {
   const changes = createChanges(host)
   const leases = createLeases(host)
+  const branch = createBranches(host)
+  const timeline = createTimelines(host)
   host.offer(Sessions, {
     ...createTurns(host),
     ...createReads(host),
+    ...createSummaries(host),
     clear: changes.clear,
     usage: (caller, from, to, most, skip) => usageGroups(host.db.for(caller), from, to, most, skip),
     usedSince: (caller, from) => firstEnd(host.db.for(caller), from),
@@ -35,15 +41,21 @@ export default definePlugin(manifest, (host) => {
     const [rows, total] = await Promise.all([listSessions(db, filter, page.limit, page.offset), countSessions(db, filter)])
     return { rows, total, ...page }
   }
-  async function preview(caller: Caller, key: string) {
+  /** Rows as the socket shows them, with what is known of their agents. */
+  async function infosOf(caller: Caller, rows: readonly SessionRow[]) {
+    const keys = host.has(Agents) ? [...new Set(rows.map((row) => row.agent_key))] : []
+    const agents = new Map(await Promise.all(keys.map(async (key) => [key, await host.use(Agents).resolve(caller, key)] as const)))
+    return rows.map((row) => sessionInfo(row, agents.get(row.agent_key)?.contextWindow))
+  }
+  async function preview(caller: Caller, key: string, page: { limit?: number; before?: string }) {
     const session = await lookUp(host, caller, key)
     if (!session) {
       // To an admin a session that is not there is an empty one.
       if (visibleTo(caller) === null) return { key, messages: [], summary: "" }
       throw host.fail("unknown_session", { key: key.slice(0, 100) })
     }
-    const messages = (await storedMessages(host.db.for(caller), session.id)) as StoredMessage[]
-    return { key, messages: messages.map(wireMessage), summary: session.summary }
+    const { messages, more } = await pageOfSession(host, caller, session, page)
+    return { key, messages: messages.map(wireMessage), summary: session.summary, ...(more && { hasMore: true as const }) }
   }
   const ok = { ok: true } as const
   return {
@@ -53,9 +65,15 @@ export default definePlugin(manifest, (host) => {
         const { rows, ...page } = await list(caller, filter, pageOf(query, 200, 20))
         // The command-line client wants its rows in another spelling. Source: wire contract, http-core 12.
         const payload = headers["x-goclaw-user-id"] === undefined ? { payload: rows.map(wireRow) } : {}
-        return { sessions: rows.map(sessionInfo), ...page, ...payload }
+        return { sessions: await infosOf(caller, rows), ...page, ...payload }
       },
-      preview: ({ params, caller }) => preview(caller, params.key),
+      preview: ({ params, query, caller }) => preview(caller, params.key, { before: query.before, limit: pageOf({ limit: query.limit }, host.config.pageMessages).limit }),
+      branch: async ({ params, body, caller }) => ({ ...ok, ...(await branch(caller, params.key, body.message_id, body.label)) }),
+      timeline: async ({ params, query, caller }) => {
+        const page = pageOf(query, 500, 200)
+        const { runId, sessionKey, items } = await timeline(caller, params.runID, query.session_key, page)
+        return { run_id: runId, session_key: sessionKey, items, ...page }
+      },
       reset: async ({ params, caller }) => {
         await changes.reset(caller, params.key)
         return ok
@@ -73,9 +91,14 @@ export default definePlugin(manifest, (host) => {
       "sessions.list": async ({ agentId, channel, limit, offset }, { caller }) => {
         const page = pageOf({ limit: String(limit ?? ""), offset: String(offset ?? "") }, 200, 20)
         const { rows, ...rest } = await list(caller, { userId: visibleTo(caller), agentKey: await keyOf(caller, agentId), channel: channel || null }, page)
-        return { sessions: rows.map(sessionInfo), ...rest }
+        return { sessions: await infosOf(caller, rows), ...rest }
       },
-      "sessions.preview": ({ key }, { caller }) => preview(caller, key),
+      "sessions.preview": ({ key, ...page }, { caller }) => preview(caller, key, page),
+      "sessions.branch": async ({ key, messageId, label }, { caller }) => ({ ...ok, ...(await branch(caller, key, messageId, label)) }),
+      "run.timeline.get": async ({ runId, sessionKey, limit, offset }, { caller }) => {
+        const page = pageOf({ limit: String(limit ?? ""), offset: String(offset ?? "") }, 500, 200)
+        return { ...(await timeline(caller, runId, sessionKey, page)), ...page }
+      },
       "sessions.patch": async ({ key, ...change }, { caller }) => {
         await changes.patch(caller, key, change)
         return { ...ok, key }
@@ -99,7 +122,7 @@ export default definePlugin(manifest, (host) => {
 })
 
 /** Source: wire contract, websocket 4.4. */
-function sessionInfo(row: SessionRow) {
+function sessionInfo(row: SessionRow, contextWindow: number | undefined) {
   return {
     key: row.session_key,
     messageCount: row.message_count,
@@ -114,6 +137,8 @@ function sessionInfo(row: SessionRow) {
     inputTokens: row.input_tokens,
     outputTokens: row.output_tokens,
     agentName: row.agent_key,
+    ...(row.context_tokens > 0 && { estimatedTokens: row.context_tokens }),
+    ...(contextWindow !== undefined && { contextWindow }),
     compactionCount: row.compaction_count,
   }
 }

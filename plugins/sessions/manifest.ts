@@ -1,5 +1,6 @@
 import { defineManifest, PageQuery, Sessions } from "@plugboard/sdk"
 import { Type } from "typebox"
+import { TimelinePage } from "./timeline-wire.ts"
 
 const Time = Type.String({ format: "date-time" })
 const Key = Type.String({ minLength: 1, maxLength: 500, description: "Session key, such as agent:default:ws:direct:1." })
@@ -33,6 +34,8 @@ const SessionInfo = Type.Object({
   inputTokens: Type.Optional(Type.Integer()),
   outputTokens: Type.Optional(Type.Integer()),
   agentName: Type.Optional(Type.String()),
+  estimatedTokens: Type.Optional(Type.Integer({ description: "That the model was shown by the latest request, with its answer." })),
+  contextWindow: Type.Optional(Type.Integer({ description: "Of the agent, in model tokens." })),
   compactionCount: Type.Optional(Type.Integer()),
 })
 const SessionList = Type.Object({ sessions: Type.Array(SessionInfo), total: Type.Integer(), limit: Type.Integer(), offset: Type.Integer() })
@@ -50,7 +53,12 @@ const SessionRow = Type.Object({
   created_at: Time,
   updated_at: Time,
 })
-const Preview = Type.Object({ key: Type.String(), messages: Type.Array(Message), summary: Type.String() })
+const Preview = Type.Object({ key: Type.String(), messages: Type.Array(Message), summary: Type.String(), hasMore: Type.Optional(Type.Literal(true)) })
+const Before = Type.String({ maxLength: 100, description: "Id of a message: those before it. Left out: the newest." })
+const MessageId = Type.String({ maxLength: 100, description: "Id of the last message of the branch; left out: of the session." })
+const Label = Type.String({ maxLength: 500 })
+const Branched = Type.Object({ ok: Type.Literal(true), key: Type.String(), messageCount: Type.Integer() })
+const RunId = Type.String({ maxLength: 100 })
 const Change = {
   label: Type.Optional(Type.String({ maxLength: 500 })),
   model: Type.Optional(Type.String({ maxLength: 255 })),
@@ -72,7 +80,13 @@ export const manifest = defineManifest({
   capabilities: { db: true },
   config: Type.Object(
     {
-      historyMessages: Type.Integer({ default: 400, minimum: 10, maximum: 5_000, description: "Messages of a session that a run looks back on." }),
+      historyMessages: Type.Integer({
+        default: 400,
+        minimum: 10,
+        maximum: 5_000,
+        description: "Messages of a session that a run looks back on, besides the summary of older ones.",
+      }),
+      pageMessages: Type.Integer({ default: 2_000, minimum: 10, maximum: 10_000, description: "Messages that one call shows at most; and no more than 4 MiB of them." }),
       leaseSeconds: Type.Integer({ default: 15, minimum: 3, maximum: 300, description: "How long a run outlives its gateway before another one ends it." }),
     },
     { additionalProperties: false },
@@ -92,7 +106,37 @@ export const manifest = defineManifest({
       }),
       reply: Type.Object({ ...SessionList.properties, payload: Type.Optional(Type.Array(SessionRow)) }),
     },
-    preview: { method: "POST", path: "/v1/sessions/:key/preview", role: "viewer", summary: "Show a session's messages", tags, params: InPath, reply: Preview },
+    preview: {
+      method: "POST",
+      path: "/v1/sessions/:key/preview",
+      role: "viewer",
+      summary: "Show a session's messages",
+      tags,
+      params: InPath,
+      query: Type.Object({ limit: PageQuery.properties.limit, before: Type.Optional(Before) }),
+      reply: Preview,
+    },
+    branch: {
+      method: "POST",
+      path: "/v1/sessions/:key/branch",
+      role: "operator",
+      summary: "Begin a new session with what this one holds up to a message",
+      tags,
+      params: InPath,
+      body: Type.Object({ message_id: Type.Optional(MessageId), label: Type.Optional(Label) }),
+      reply: Branched,
+      status: 201,
+    },
+    timeline: {
+      method: "GET",
+      path: "/v1/runs/:runID/timeline",
+      role: "viewer",
+      summary: "What a run did",
+      tags,
+      params: Type.Object({ runID: RunId }),
+      query: Type.Object({ ...PageQuery.properties, session_key: Type.Optional(Key) }),
+      reply: Type.Object({ run_id: Type.String(), session_key: Type.String(), ...TimelinePage }),
+    },
     reset: { method: "POST", path: "/v1/sessions/:key/reset", role: "operator", summary: "Clear a session", tags, params: InPath, reply: Ok },
     patch: { method: "PATCH", path: "/v1/sessions/:key", role: "operator", summary: "Change a session", tags, params: InPath, body: Type.Object(Change), reply: Patched },
     remove: { method: "DELETE", path: "/v1/sessions/:key", role: "operator", summary: "Remove a session", tags, params: InPath, reply: Ok },
@@ -110,7 +154,26 @@ export const manifest = defineManifest({
       result: SessionList,
       aliases: { agent_key: "agentId" },
     },
-    "sessions.preview": { role: "viewer", summary: "Show a session's messages", params: OfSession, result: Preview, aliases },
+    "sessions.preview": {
+      role: "viewer",
+      summary: "Show a session's messages",
+      params: Type.Object({ key: Key, limit: Type.Optional(Type.Integer({ minimum: 1 })), before: Type.Optional(Before) }),
+      result: Preview,
+      aliases,
+    },
+    "sessions.branch": {
+      role: "operator",
+      summary: "Begin a new session with what this one holds up to a message",
+      params: Type.Object({ key: Key, messageId: Type.Optional(MessageId), label: Type.Optional(Label) }),
+      result: Branched,
+      aliases: { ...aliases, message_id: "messageId" },
+    },
+    "run.timeline.get": {
+      role: "viewer",
+      summary: "What a run did: the one named, else a session's latest",
+      params: Type.Object({ runId: Type.Optional(RunId), sessionKey: Type.Optional(Key), limit: Type.Optional(Type.Number()), offset: Type.Optional(Type.Number()) }),
+      result: Type.Object({ runId: Type.String(), sessionKey: Type.String(), ...TimelinePage }),
+    },
     "sessions.patch": { role: "operator", summary: "Change a session", params: Type.Object({ key: Key, ...Change }), result: Patched, aliases, order: "key" },
     "sessions.label": {
       role: "operator",
@@ -124,6 +187,7 @@ export const manifest = defineManifest({
     "sessions.delete": { role: "operator", summary: "Remove a session", params: OfSession, result: Ok, aliases, order: "key" },
   },
   events: {
+    "session.updated": { payload: Type.Object({ sessionKey: Type.String(), label: Type.String(), userId: Type.String() }), to: "user+admins" },
     "sessions.interrupted": {
       payload: Type.Object({ runId: Type.String(), sessionKey: Type.String(), agentKey: Type.String(), userId: Type.String(), channel: Type.String(), chatId: Type.String() }),
       to: "internal",
@@ -133,6 +197,9 @@ export const manifest = defineManifest({
   errors: {
     unknown_session: { kind: "NOT_FOUND", params: Type.Object({ key: Type.String() }) },
     foreign: { kind: "FORBIDDEN", params: Type.Object({ key: Type.String() }) },
+    unknown_message: { kind: "NOT_FOUND", params: Type.Object({ message: Type.String() }) },
+    unknown_run: { kind: "NOT_FOUND", params: Type.Object({ run: Type.String() }) },
+    no_run_named: { kind: "INVALID_REQUEST" },
     busy: { kind: "FAILED_PRECONDITION", params: Type.Object({ key: Type.String() }) },
     nothing_to_change: { kind: "INVALID_REQUEST" },
   },

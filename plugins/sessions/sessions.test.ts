@@ -43,6 +43,9 @@ describe("sessions", () => {
       inputTokens: 3,
       outputTokens: 2,
       agentName: "default",
+      label: "/say hello",
+      estimatedTokens: 5,
+      contextWindow: 200_000,
       compactionCount: 0,
     })
     const { body } = await as("viewer", "lister").get("/v1/sessions?limit=2&offset=1")

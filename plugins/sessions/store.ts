@@ -17,13 +17,14 @@ export const SessionRow = Type.Object({
   input_tokens: Type.Integer(),
   output_tokens: Type.Integer(),
   compaction_count: Type.Integer(),
+  context_tokens: Type.Integer(),
   active_run: Type.Union([Text, Type.Null()]),
   created_at: Text,
   updated_at: Text,
 })
 export type SessionRow = Static<typeof SessionRow>
 
-const columns = sql.fragment`id, session_key, agent_key, user_id, channel, label, provider, model, summary, metadata, message_count, input_tokens, output_tokens, compaction_count, active_run, created_at, updated_at`
+const columns = sql.fragment`id, session_key, agent_key, user_id, channel, label, provider, model, summary, metadata, message_count, input_tokens, output_tokens, compaction_count, context_tokens, active_run, created_at, updated_at`
 const Nothing = row(Type.Object({}))
 const Count = row(Type.Object({ count: Type.Integer() }))
 
@@ -60,12 +61,6 @@ export async function isBusy(db: Queries, session: Pick<SessionRow, "active_run"
   return (await db.maybeOne(sql.type(Nothing)`SELECT 1 FROM sessions.runs WHERE id = ${session.active_run} AND status = 'running' AND lease_until > now()`)) !== null
 }
 
-export async function storedMessages(db: Queries, sessionId: string) {
-  const { messages } = await db.one(sql.type(row(Type.Object({ messages: Type.Array(Type.Unknown()) })))`
-    SELECT coalesce(jsonb_agg(sessions.message_json(m) ORDER BY m.ordinal), '[]') AS messages FROM sessions.messages m WHERE m.session_id = ${sessionId}`)
-  return messages
-}
-
 export async function updateSession(db: Queries, id: string, change: { label: string | null; model: string | null; metadata: object }): Promise<void> {
   await db.query(sql.type(Nothing)`
     UPDATE sessions.sessions SET label = coalesce(${change.label}, label), model_override = coalesce(${change.model}, model_override), model = coalesce(${change.model}, model),
@@ -74,7 +69,9 @@ export async function updateSession(db: Queries, id: string, change: { label: st
 
 export async function clearSession(db: Queries, id: string): Promise<void> {
   await db.query(sql.type(Nothing)`DELETE FROM sessions.messages WHERE session_id = ${id}`)
-  await db.query(sql.type(Nothing)`UPDATE sessions.sessions SET message_count = 0, summary = '', updated_at = now(), ranked_at = now() WHERE id = ${id}`)
+  await db.query(
+    sql.type(Nothing)`UPDATE sessions.sessions SET message_count = 0, summary = '', summarized_to = 0, context_tokens = 0, updated_at = now(), ranked_at = now() WHERE id = ${id}`,
+  )
 }
 
 export async function deleteSession(db: Queries, id: string): Promise<void> {

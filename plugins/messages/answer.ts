@@ -1,5 +1,4 @@
-import { AnswerBuilder, type Delta, noUsage, type Usage } from "@plugboard/sdk"
-import { sealState } from "./kept-state.ts"
+import { AnswerBuilder, type Delta, noUsage, sealState, type Usage } from "@plugboard/sdk"
 
 // Anthropic's Messages, written. Source: the public API reference, "The message object".
 

@@ -1,6 +1,5 @@
-import { type Delta, noUsage, type SseFrame, type Usage } from "@plugboard/sdk"
+import { type Delta, noUsage, type SseFrame, sealState, type Usage } from "@plugboard/sdk"
 import { type Shape, stopReason, usageBody } from "./answer.ts"
-import { sealState } from "./kept-state.ts"
 
 type ToolDelta = Extract<Delta, { type: "tool" }>
 interface Call {

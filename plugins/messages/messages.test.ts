@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict"
 import { setTimeout as sleep } from "node:timers/promises"
 import Anthropic from "@anthropic-ai/sdk"
 import { type ChatRoom, chatRoom } from "../../test/chat-room.ts"
-import { startAnthropic } from "../../test/upstream/anthropic.ts"
+import { signedCalls, startAnthropic, wholeCalls } from "../../test/upstream/anthropic.ts"
 import { splitArguments } from "../../test/upstream/faults.ts"
 import type { Upstream } from "../../test/upstream/provider.ts"
 
@@ -96,6 +96,20 @@ describe("messages, asked by the official client", () => {
     equal(sent.type, "thinking")
     ok(sent.signature.length > 10 && !sent.signature.includes("anthropic"))
   })
+
+  for (const streamed of [true, false]) {
+    it(`give a provider its signed thinking back with the answers to its calls, ${streamed ? "streamed" : "whole"}`, async () => {
+      claude.script((_, reply) => (streamed ? reply.start(signedCalls()).end() : reply.json(200, JSON.stringify(wholeCalls))))
+      const asked = { model: "claude/claude-sonnet-4-5", max_tokens: 5_000, thinking: { type: "enabled" as const, budget_tokens: 2_000 }, tools, messages }
+      const { content } = streamed ? await client.messages.stream(asked).finalMessage() : await client.messages.create(asked)
+      claude.script(undefined)
+      const results = content.flatMap((block) => (block.type === "tool_use" ? [{ type: "tool_result" as const, tool_use_id: block.id, content: "noon" }] : []))
+      await client.messages.create({ ...asked, messages: [...messages, { role: "assistant", content }, { role: "user", content: results }] })
+      const body = claude.requests.at(-1)?.body
+      deepEqual(body.messages[1].content, wholeCalls.content)
+      equal(body.thinking.type, "enabled")
+    })
+  }
 
   it("are runs of an agent where the model names one, or nothing else", async () => {
     for (const model of ["agent:default", "claude-sonnet-4-5"]) {

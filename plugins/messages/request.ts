@@ -1,6 +1,5 @@
-import { asEffort, type ContentPart, type Effort, type Host, type LlmRequest, type ModelMessage } from "@plugboard/sdk"
+import { asEffort, type ContentPart, type Effort, type Host, type LlmRequest, type ModelMessage, openState } from "@plugboard/sdk"
 import type { Static } from "typebox"
-import { openState } from "./kept-state.ts"
 import type { manifest } from "./manifest.ts"
 import type { CountRequest, MessageRequest } from "./wire.ts"
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto"
-import { AnswerBuilder, type Delta, type SseFrame } from "@plugboard/sdk"
+import { AnswerBuilder, type Delta, type ProviderState, type SseFrame, sealState } from "@plugboard/sdk"
 import { type OutputItem, responseBody, type Shape } from "./answer.ts"
 
 type Event = { type: string } & Record<string, unknown>
@@ -22,6 +22,7 @@ export class Output {
     return batch.flatMap((delta) => {
       if (delta.type === "text") return this.#say(delta.text)
       if (delta.type === "thinking") return this.#think(delta.text)
+      if (delta.type === "state") return this.#seal(delta.state)
       return delta.type === "tool" ? this.#call(delta) : []
     })
   }
@@ -52,6 +53,17 @@ export class Output {
     }
     this.#thinking.text += text
     return [...opening, { type: "response.reasoning_summary_text.delta", ...placeOf(this.#thinking), summary_index: 0, delta: text }]
+  }
+
+  /** What the provider wants back goes with its thinking, and ends it; what it hides all of is an item with nothing else. */
+  #seal(state: ProviderState): Event[] {
+    const sealed = { encrypted_content: sealState(state) }
+    if (this.#thinking) {
+      Object.assign(this.#thinking.item, sealed)
+      return this.#endThinking()
+    }
+    const hidden = this.#add({ type: "reasoning", id: idOf("rs"), summary: [], ...sealed })
+    return [added(hidden), done(hidden)]
   }
 
   #call({ index, id, name, arguments: text = "" }: Extract<Delta, { type: "tool" }>): Event[] {

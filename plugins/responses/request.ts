@@ -1,4 +1,4 @@
-import { asEffort, type ContentPart, type Host, type LlmRequest, type ModelMessage } from "@plugboard/sdk"
+import { asEffort, type ContentPart, type Host, type LlmRequest, type ModelMessage, openState } from "@plugboard/sdk"
 import type { Static } from "typebox"
 import type { manifest } from "./manifest.ts"
 import type { ResponseRequest } from "./wire.ts"
@@ -18,6 +18,7 @@ interface Item {
   name?: string
   arguments?: string
   output?: string | Part[]
+  encrypted_content?: string | null
 }
 type Responses = Host<typeof manifest>
 
@@ -45,24 +46,43 @@ export function requestIn(host: Responses, body: Body, earlier: readonly ModelMe
   }
 }
 
-/** Calls that stand together are one message of the assistant, with the text before them. */
+/** What stands together was one answer: calls with the text before them, and all that has a provider's thinking in it. */
 function messagesIn(host: Responses, input: Body["input"]): ModelMessage[] {
   if (typeof input === "string") return [{ role: "user", content: input }]
   const messages: ModelMessage[] = []
+  function answered({ content = "", state = [], toolCalls = [] }: Partial<ModelMessage>, joins: (last: ModelMessage) => boolean): void {
+    const last = messages.at(-1)
+    const before = last?.role === "assistant" && joins(last) ? last : undefined
+    const message: ModelMessage = {
+      role: "assistant",
+      content: before ? joined(before.content, content) : content,
+      ...((before?.state || state.length > 0) && { state: [...(before?.state ?? []), ...state] }),
+      ...((before?.toolCalls || toolCalls.length > 0) && { toolCalls: [...(before?.toolCalls ?? []), ...toolCalls] }),
+    }
+    messages.splice(before ? -1 : messages.length, 1, message)
+  }
   for (const item of input as Item[]) {
-    // A summary of thinking: nothing that a model is to read again.
-    if (item.type === "reasoning") continue
-    if (item.type === "function_call") {
-      const last = messages.at(-1)
-      const call = { id: item.call_id ?? "", name: item.name ?? "", arguments: objectIn(item.arguments ?? "") }
-      if (last?.role === "assistant") messages[messages.length - 1] = { ...last, toolCalls: [...(last.toolCalls ?? []), call] }
-      else messages.push({ role: "assistant", content: "", toolCalls: [call] })
+    if (item.type === "reasoning") {
+      // The summary is nothing that a model is to read again.
+      const state = openState(item.encrypted_content)
+      if (state) answered({ state: [state] }, (last) => last.state !== undefined)
+    } else if (item.type === "function_call") {
+      answered({ toolCalls: [{ id: item.call_id ?? "", name: item.name ?? "", arguments: objectIn(item.arguments ?? "") }] }, () => true)
     } else if (item.type === "function_call_output") messages.push({ role: "tool", content: contentIn(host, item.output ?? ""), toolCallId: item.call_id ?? "" })
     else if ((item.type === undefined || item.type === "message") && item.role) {
-      messages.push({ role: item.role === "developer" ? "system" : (item.role as ModelMessage["role"]), content: contentIn(host, item.content ?? "") })
+      const content = contentIn(host, item.content ?? "")
+      if (item.role === "assistant") answered({ content }, (last) => last.state !== undefined)
+      else messages.push({ role: item.role === "developer" ? "system" : (item.role as ModelMessage["role"]), content })
     } else throw host.fail("unsupported", { what: `input of the type ${item.type}` })
   }
   return messages
+}
+
+function joined(before: ModelMessage["content"], content: ModelMessage["content"]): ModelMessage["content"] {
+  if (before.length === 0) return content
+  if (content.length === 0) return before
+  if (typeof before === "string" && typeof content === "string") return before + content
+  return [before, content].flatMap((one): readonly ContentPart[] => (typeof one === "string" ? [{ type: "text", text: one }] : one))
 }
 
 function contentIn(host: Responses, content: string | Part[]): ModelMessage["content"] {

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict"
 import OpenAI from "openai"
 import { type ChatRoom, chatRoom } from "../../test/chat-room.ts"
+import { signedCalls, startAnthropic, wholeCalls } from "../../test/upstream/anthropic.ts"
 import { splitArguments } from "../../test/upstream/faults.ts"
 
 const tools = [{ type: "function" as const, name: "datetime", description: "The time.", parameters: { type: "object", properties: {} }, strict: false }]
@@ -100,6 +101,28 @@ describe("responses, asked by the official client", () => {
     const unkept = await openai.responses.create({ model: "upstream/words-2", store: false, input: "One?" })
     await rejects(openai.responses.create({ model: "upstream/words-2", previous_response_id: unkept.id, input: "Two?" }), OpenAI.NotFoundError)
   })
+
+  for (const streamed of [true, false]) {
+    it(`give a provider its signed thinking back with the results of its calls, ${streamed ? "streamed" : "whole"}`, async () => {
+      const claude = await startAnthropic()
+      try {
+        const name = `claude-${streamed}`
+        await room.gateway.as("admin").post("/v1/providers", { name, provider_type: "anthropic_native", api_base: claude.url, api_key: "sk-ant-0123456789" })
+        const ask = { model: `${name}/claude-sonnet-4-5`, max_output_tokens: 5_000, reasoning: { effort: "low" as const }, tools, store: false }
+        const input = [{ role: "user" as const, content: "What time is it?" }]
+        claude.script((_, reply) => (streamed ? reply.start(signedCalls()).end() : reply.json(200, JSON.stringify(wholeCalls))))
+        const { output } = streamed ? await openai.responses.stream({ ...ask, input }).finalResponse() : await openai.responses.create({ ...ask, input })
+        claude.script(undefined)
+        const results = output.flatMap((item) => (item.type === "function_call" ? [{ type: "function_call_output" as const, call_id: item.call_id, output: "noon" }] : []))
+        await openai.responses.create({ ...ask, input: [...input, ...(output as OpenAI.Responses.ResponseInputItem[]), ...results] })
+        const body = claude.requests.at(-1)?.body
+        deepEqual(body.messages[1].content, wholeCalls.content)
+        equal(body.thinking.type, "enabled")
+      } finally {
+        await claude.close()
+      }
+    })
+  }
 
   it("are runs of an agent where the model names one", async () => {
     const client = await room.openai("agent-reader")

@@ -70,6 +70,41 @@ function voice(model: string) {
   }
 }
 
+/** Thinking, text, thinking that is hidden, and two calls: all of it is wanted back as it was. */
+export const wholeCalls = {
+  id: "msg_upstream",
+  type: "message",
+  role: "assistant",
+  model: "m",
+  content: [
+    { type: "thinking", thinking: "The clock knows.", signature },
+    { type: "text", text: "Let me look." },
+    { type: "redacted_thinking", data: "aGlkZGVu" },
+    { type: "tool_use", id: "toolu_1", name: "datetime", input: { tz: "UTC" } },
+    { type: "tool_use", id: "toolu_2", name: "datetime", input: {} },
+  ],
+  stop_reason: "tool_use",
+  stop_sequence: null,
+  usage: wireUsage({ prompt: 20, completion: 9 }, 9),
+}
+
+/** The same as a stream. */
+export function signedCalls(): string {
+  const { content, ...message } = wholeCalls
+  const blocks = content.map((block, index) => {
+    const begin = (content_block: object) => event({ type: "content_block_start", index, content_block })
+    const add = (delta: object) => event({ type: "content_block_delta", index, delta })
+    const end = event({ type: "content_block_stop", index })
+    if (block.type === "thinking")
+      return begin({ ...block, thinking: "", signature: "" }) + add({ type: "thinking_delta", thinking: block.thinking }) + add({ type: "signature_delta", signature }) + end
+    if (block.type === "text") return begin({ ...block, text: "" }) + add({ type: "text_delta", text: block.text }) + end
+    if (block.type === "redacted_thinking") return begin(block) + end
+    return begin({ ...block, input: {} }) + add({ type: "input_json_delta", partial_json: JSON.stringify(block.input) }) + end
+  })
+  const last = event({ type: "message_delta", delta: { stop_reason: "tool_use", stop_sequence: null }, usage: message.usage })
+  return event({ type: "message_start", message: { ...message, content: [] } }) + blocks.join("") + last + event({ type: "message_stop" })
+}
+
 function failure(status: number, message: string) {
   return { type: "error", error: { type: errorTypes[status] ?? "invalid_request_error", message }, request_id: "req_upstream" }
 }

@@ -1,6 +1,6 @@
-import type { ProviderState } from "@plugboard/sdk"
+import type { ProviderState } from "../points/provider.ts"
 
-/** What a provider wants back travels in the members that clients of this format give back as they are: the signature of a thinking block, the data of a redacted one. */
+/** What a provider wants back as it was, such as signed thinking, for a member that clients of a route give back as it is. */
 export function sealState(state: ProviderState): string {
   return Buffer.from(JSON.stringify(state)).toString("base64")
 }

@@ -3,6 +3,7 @@ import type { CacheWish, KeepWish, KeptAnswer } from "./kept-answer.ts"
 import type { Delta, LlmRequest, ModelMessage, ToolCall, Usage } from "./points/provider.ts"
 import type { ToolOffer, ToolResult } from "./points/tool.ts"
 import type { RunAttempt } from "./services/routes.ts"
+import type { RunOrigin } from "./services/runs.ts"
 
 /** Taps in order, each may replace the value. */
 export interface Waterfall<V> {
@@ -161,6 +162,8 @@ export interface FinishedRun {
   startedAt: string
   durationMs: number
   error?: string
+  /** Set for a run that another agent has caused. */
+  origin?: RunOrigin
 }
 
 export interface EntityChange {

@@ -83,6 +83,7 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
       startedAt: run.startedAt.toISOString(),
       durationMs: Date.now() - run.startedAt.getTime(),
       ...("cause" in outcome && { error: outcome.cause }),
+      ...(run.request.origin && { origin: run.request.origin }),
     }
     host.hooks
       .call("run.finished", facts, { caller: run.caller, signal: new AbortController().signal })

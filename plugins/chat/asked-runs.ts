@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Caller, type Host, type RunsService, Sessions } from "@plugboard/sdk"
+import { type AgentProfile, Agents, type Caller, type Host, type RunsService, Sessions } from "@plugboard/sdk"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
 import { meantAgent } from "./send.ts"
@@ -11,10 +11,21 @@ const lookMs = 500
 /** Runs that other plugins start and wait for. */
 export function createAskedRuns(host: Host<typeof manifest>, engine: Engine): RunsService {
   const sessions = host.use(Sessions)
+  const agents = host.use(Agents)
+
+  /** A profile stands for its agent as it is now: whoever brings one cannot make it up. */
+  async function agentOf(caller: Caller, asked: string | AgentProfile): Promise<AgentProfile> {
+    if (typeof asked === "string") return meantAgent(host, caller, asked, undefined)
+    const agent = await agents.resolve({ ...caller, role: "admin" }, asked.id)
+    if (agent?.status !== "active") throw host.fail("unknown_agent", { agent: asked.key.slice(0, 100) })
+    return agent
+  }
+
   return {
     running: async (caller) => engine.running(caller),
     async start(caller: Caller, { agent: asked, fresh, runId = randomUUID(), origin, ...turn }) {
-      const agent = typeof asked === "string" ? await meantAgent(host, caller, asked, undefined) : asked
+      const agent = await agentOf(caller, asked)
+      if (engine.get(runId)) throw new Error(`the run ${runId} is under way`)
       const started = await engine.start(caller, {
         runId,
         agent,

@@ -17,7 +17,8 @@ export function createToolCalls(host: Host<typeof manifest>, { tell }: Telling) 
     const listed = (list: unknown, name: string) => Array.isArray(list) && list.includes(name)
     const own = tools
       .entries(run.caller)
-      .map(([, tool]) => tool)
+      // Without what they do: taps may be in another process.
+      .map(([, { name, description, parameters, risk }]) => ({ name, description, parameters, risk }))
       .filter(({ name }) => (Array.isArray(allow) && allow.length > 0 ? listed(allow, name) : true) && !listed(deny, name))
     const { tools: offered } = await host.hooks.call("tools.resolving", { runId: run.id, agentKey: agent.key, tools: own }, { caller: run.caller, signal: run.signal })
     return offered

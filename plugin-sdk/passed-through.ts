@@ -3,8 +3,8 @@ import { reply } from "./replies.ts"
 import type { AnswerHead, HeadedDeltas, PassedPart } from "./services/passthrough.ts"
 
 /** What a client is told of an answer beside it. */
-function headersOf({ runId, cache }: AnswerHead): Record<string, string> {
-  return { "x-run-id": runId, ...(cache && { "x-cache": cache }) }
+function headersOf({ runId, cache, budget }: AnswerHead): Record<string, string> {
+  return { "x-run-id": runId, ...(cache && { "x-cache": cache }), ...(budget && { "x-budget-warning": budget }) }
 }
 
 /** The deltas alone. Their head is put into `headers`, in time for a reply's: those are read when the first event goes out. */

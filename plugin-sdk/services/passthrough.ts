@@ -16,6 +16,8 @@ export interface AnswerHead {
   runId: string
   /** `hit`: it was given before, and costs nothing now. `miss`: there was none to give again. Left out where none is looked for. */
   cache?: "hit" | "miss"
+  /** Budgets of the caller that are near their end. */
+  budget?: string
 }
 /** Deltas with their head before them; see `headedDeltas`. */
 export type HeadedDeltas = AsyncIterable<{ head: AnswerHead } | readonly Delta[]>

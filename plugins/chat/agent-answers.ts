@@ -62,8 +62,8 @@ export function createAgentAnswers(host: Host<typeof manifest>, engine: Engine, 
 }
 
 /** Known with the first token. */
-function headOf({ id, cache }: Run) {
-  return { head: { runId: id, ...(cache && { cache }) } }
+function headOf({ id, cache, nearBudgets: budget }: Run) {
+  return { head: { runId: id, ...(cache && { cache }), ...(budget && { budget }) } }
 }
 
 /** Text and thinking; text before and after tools is one, with a blank line between the rounds. */

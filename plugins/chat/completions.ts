@@ -70,8 +70,8 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
     const caller = callerOf(given, body, headers)
     const lastId = headers["last-event-id"]
     if (lastId && body.stream) {
-      const { run, frames } = rejoining.rejoin(caller, lastId, signal)
-      return reply.sse(frames, { "x-run-id": run.id })
+      const { runId, frames } = await rejoining.rejoin(caller, lastId, signal)
+      return reply.sse(frames, { "x-run-id": runId })
     }
     const target = await targetOf(caller, body, headers)
     if (target) return passedThrough(host.use(Passthrough).chat(caller, { ...target, cache: cacheWishIn(headers["cache-control"]) }, body, signal))
@@ -90,17 +90,18 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
       return reply.sse(storedChunks(shape, content, body.stream_options?.include_usage ? usage : undefined), answerHeaders)
     }
     const { run } = started
-    const tellCache = () => {
+    const tellHead = () => {
       if (run.cache) answerHeaders["x-cache"] = run.cache
+      if (run.nearBudgets) answerHeaders["x-budget-warning"] = run.nearBudgets
     }
-    const frames = () => chunks(run, shape, body.stream_options?.include_usage ?? false, outcomes, tellCache)
+    const frames = () => chunks(run, shape, body.stream_options?.include_usage ?? false, outcomes, tellHead)
     if (body.stream && run.id === request.runId && headers["x-stream-ids"]) return reply.sse(rejoining.begin(run, frames, signal), answerHeaders)
     // The one who asked is gone: nobody reads on. A repeated request leaves the first one's run alone.
     if (run.id === request.runId) whenGone(signal, () => engine.stop(run, signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled"))
     if (body.stream) return reply.sse(frames(), answerHeaders)
     const outcome = await run.done
     if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
-    tellCache()
+    tellHead()
     return reply.json(completion(shape, outcome.content, outcome.finish, wireUsage(outcome.usage)), { headers: answerHeaders })
   }
 }

@@ -3,10 +3,13 @@ import {
   AnswerKeeper,
   type AttemptReport,
   addUsage,
+  type BudgetHold,
   type Delta,
   deltasOf,
   estimateUsage,
   type Host,
+  heldAnswer,
+  holdBudget,
   type KeptAnswer,
   keptDeltas,
   type LlmCall,
@@ -73,7 +76,20 @@ export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas 
       if (again) tell(run, "run.retrying", { attempt: String(number), maxAttempts: String(most), error: attempt.reason ?? "" })
     }
     const stream = new Stream(run, tellDeltas)
-    const deltas = deltasOf(providers.answer(run.caller, route, request, run.signal), take)
+    let hold: BudgetHold | undefined
+    const spentBefore = run.spent.length
+    const setAside = async () => {
+      const { model, maxTokens, messages, tools } = request
+      hold = await holdBudget(host, run.caller, { agent, provider, model, maxTokens }, { messages, tools })
+      if (hold?.near) run.nearBudgets = hold.near
+      return hold
+    }
+    const answer = heldAnswer(
+      setAside,
+      () => providers.answer(run.caller, route, request, run.signal),
+      () => stream.size / 4,
+    )
+    const deltas = deltasOf(answer, take)
     try {
       for await (const batch of host.hooks.pipe("llm.stream", deltas, { caller: run.caller, signal: run.signal })) {
         stream.take(batch)
@@ -83,10 +99,12 @@ export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas 
     } catch (error) {
       stream.release()
       answering?.end(stream.usage ?? estimateUsage(request.messages, stream.size), error)
+      hold?.settle(run.spent.slice(spentBefore))
       throw error
     }
     const usage = stream.usage ?? estimateUsage(request.messages, stream.size)
     answering?.end(usage)
+    hold?.settle(run.spent.slice(spentBefore))
     const { provider: answeredBy, model } = answering?.attempt ?? { provider, model: request.model }
     return { provider: answeredBy, model, message: stream.message(), usage, finish: stream.finish, ...(keeper && { keeper }) }
   }

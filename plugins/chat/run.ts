@@ -68,6 +68,8 @@ export class Run {
   text = ""
   thinking = ""
   usage: Usage = noUsage
+  /** Budgets near their end, in a few words. */
+  nearBudgets = ""
   /** What each request to a provider used; together `usage`. */
   readonly spent: Spent[] = []
   /** In nano-USD; null until its end, and when nobody knows. */

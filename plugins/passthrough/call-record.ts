@@ -2,6 +2,7 @@ import { randomUUIDv7 } from "node:crypto"
 import {
   type Attempt,
   addUsage,
+  type BudgetHold,
   type Caller,
   estimateUsage,
   type FinishedRun,
@@ -123,6 +124,8 @@ export class CallRecord {
   usage: Usage | undefined
   /** Of a stream: about as many as tokens. */
   events = 0
+  /** What is set aside for it. */
+  hold: BudgetHold | undefined
   /** The provider's status, when it gave no answer. */
   refusedWith: number | undefined
 
@@ -169,6 +172,7 @@ export class CallRecord {
       durationMs: Math.round(performance.now() - this.#began),
       ...(error !== undefined && { error }),
     }
+    this.hold?.settle(this.spent)
     this.#keep(facts, this.spent)
   }
 }

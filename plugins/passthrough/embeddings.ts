@@ -1,4 +1,4 @@
-import { type Caller, type Host, type PassedPart, Providers } from "@plugboard/sdk"
+import { type Caller, type Host, holdBudget, type PassedPart, Providers } from "@plugboard/sdk"
 import type { Asked } from "./asked.ts"
 import type { CallRecord } from "./call-record.ts"
 import type { manifest } from "./manifest.ts"
@@ -19,6 +19,7 @@ export function createVectors(host: Host<typeof manifest>) {
     if (!texts.every((text) => typeof text === "string")) throw host.fail("unsupported_member", { member: "tokens as input", provider })
     // A vector that is cut says something else unless the model was made for it.
     if (dimensions !== undefined) throw host.fail("unsupported_member", { member: "dimensions", provider })
+    record.hold = await holdBudget(host, caller, { provider, model, maxTokens: 0 }, input)
     const made = await providers.embed(caller, provider, model, texts, signal)
     const promptTokens = Math.ceil(texts.reduce((sum, text) => sum + text.length, 0) / 4)
     record.usage = { promptTokens, completionTokens: 0, cachedTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0, estimated: true }

@@ -13,6 +13,7 @@ import {
   savedUsage,
 } from "@plugboard/sdk"
 import type { Asked } from "./asked.ts"
+import { bodyLimits, createBudgeted } from "./budgeted.ts"
 import type { CallRecord } from "./call-record.ts"
 import { messageBody } from "./chat-answer.ts"
 import { clientStatus } from "./client-failures.ts"
@@ -35,6 +36,7 @@ interface WireAnswer {
 /** The provider's own bytes. They are read only where a plugin taps what is said, who may still change it, or wants to keep it. */
 export function createForwarded(host: Host<typeof manifest>) {
   const providers = host.use(Providers)
+  const budgeted = createBudgeted(host)
   const tapped = createTappedStream(host)
 
   return async function* forwarded({ path, caller, record, asked, verdict, signal }: Forwarding): AsyncIterable<PassedPart> {
@@ -45,13 +47,15 @@ export function createForwarded(host: Host<typeof manifest>) {
     const keeper = verdict && "keep" in verdict ? new AnswerKeeper(verdict.keep) : undefined
     const read = taps.stream || taps.response || keeper !== undefined
     if (kept) record.repeat(kept)
-    const parts = kept ? keptParts(kept, body.stream === true) : providers.forward(caller, { provider, runId: record.id }, { path, body, read }, signal)
+    const parts = kept
+      ? keptParts(kept, body.stream === true)
+      : budgeted(caller, record, bodyLimits(asked), () => providers.forward(caller, { provider, runId: record.id }, { path, body, read }, signal))
     const rest = parts[Symbol.asyncIterator]()
     try {
       const head = await untilHead(rest, record)
       const { isStream } = head
       const status = head.status === 200 ? 200 : clientStatus(head.status)
-      yield { head: { ...head, runId: record.id, status, ...(verdict && { cache: kept ? "hit" : "miss" }) } }
+      yield { head: { ...head, runId: record.id, status, ...(verdict && { cache: kept ? "hit" : "miss" }), ...(record.hold?.near && { budget: record.hold.near }) } }
       const pieces = piecesOf({ [Symbol.asyncIterator]: () => rest }, (part) => {
         if ("usage" in part && !kept) record.usage = part.usage
       })

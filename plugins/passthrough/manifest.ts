@@ -9,7 +9,7 @@ export const manifest = defineManifest({
   sdk: "^1.0.0",
   summary: "Calls of a tenant's providers by PROVIDER/MODEL, without an agent, each recorded with its usage.",
   requires: [Providers],
-  after: ["prices"],
+  after: ["budgets", "prices"],
   offers: [Passthrough],
   capabilities: { db: true },
   config: Type.Object(

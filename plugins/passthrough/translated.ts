@@ -16,6 +16,7 @@ import {
   type Usage,
 } from "@plugboard/sdk"
 import type { Asked } from "./asked.ts"
+import { createBudgeted } from "./budgeted.ts"
 import type { CallRecord } from "./call-record.ts"
 import { ChunkWriter, completionBytes, type Shape } from "./chat-answer.ts"
 import { requestIn } from "./chat-request.ts"
@@ -34,8 +35,9 @@ interface Answering {
 /** Answers in pieces, past the hooks, for providers that speak another format and for routes that do. */
 export function createAnswers(host: Host<typeof manifest>) {
   const providers = host.use(Providers)
+  const budgeted = createBudgeted(host)
 
-  /** Head and deltas, counted; `finished` is told before the last of them are out, so that what a plugin throws reaches the client. */
+  /** Head and deltas, counted; what is known of budgets comes with a second head. `finished` is told before the last of them are out, so that what a plugin throws reaches the client. */
   async function* answer(
     { caller, record, provider, request, signal, ...asked }: Answering,
     finished?: (built: Built) => void,
@@ -48,8 +50,15 @@ export function createAnswers(host: Host<typeof manifest>) {
     yield { head: { runId: record.id, ...(verdict && { cache: kept ? "hit" : "miss" }) } }
     const builder = new AnswerBuilder()
     if (kept) record.repeat(kept)
-    const source = kept ? keptDeltas(kept) : deltasOf(providers.answer(caller, { provider, runId: record.id }, request, signal), ({ attempt }) => record.tried(attempt))
+    const { model, maxTokens, messages, tools } = request
+    const ask = () => providers.answer(caller, { provider, runId: record.id }, request, signal)
+    const source = kept
+      ? keptDeltas(kept)
+      : deltasOf(budgeted(caller, record, { provider, model, maxTokens, prompt: { messages, tools } }, ask), ({ attempt }) => record.tried(attempt))
+    let isWarned = false
     for await (const batch of host.hooks.pipe("llm.stream", source, context)) {
+      if (!isWarned && record.hold?.near) yield { head: { runId: record.id, budget: record.hold.near } }
+      isWarned = true
       builder.take(batch)
       keeper?.take(batch)
       if (!kept) {

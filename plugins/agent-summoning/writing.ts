@@ -1,4 +1,16 @@
-import { type AgentFile, type AgentProfile, AnswerBuilder, type Caller, type Host, type LlmRequest, Providers } from "@plugboard/sdk"
+import {
+  type AgentFile,
+  type AgentProfile,
+  AnswerBuilder,
+  type BudgetHold,
+  type Caller,
+  estimateUsage,
+  type Host,
+  heldAnswer,
+  holdBudget,
+  type LlmRequest,
+  Providers,
+} from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 
 const mostChars = 50_000
@@ -40,9 +52,20 @@ export async function writeBeing(host: Host<typeof manifest>, caller: Caller, ag
     stream: true,
   }
   const answer = new AnswerBuilder()
-  for await (const batch of providers.chat(caller, route.provider, request, signal)) {
-    answer.take(batch)
-    if (answer.size > 4 * mostChars) break
+  let hold: BudgetHold | undefined
+  const setAside = async () => {
+    hold = await holdBudget(host, caller, { agent, ...route, maxTokens: request.maxTokens }, request.messages)
+    return hold
+  }
+  const ask = () => providers.chat(caller, route.provider, request, signal)
+  try {
+    for await (const batch of heldAnswer(setAside, ask, () => answer.size / 4)) {
+      answer.take(batch)
+      if (answer.size > 4 * mostChars) break
+    }
+  } finally {
+    const usage = answer.usage ?? (answer.size > 0 ? estimateUsage(request.messages, answer.size) : undefined)
+    hold?.settle(usage ? [{ ...route, usage }] : [])
   }
   return beingIn(answer.text)
 }

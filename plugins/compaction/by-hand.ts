@@ -55,6 +55,7 @@ export function createByHand(host: Host<typeof manifest>) {
     const task = {
       runId: randomUUID(),
       iteration: 1,
+      agent,
       ...by,
       summary,
       texts: messages

@@ -42,6 +42,7 @@ export function createFit(host: Host<typeof manifest>): CompactionService {
     const task = {
       runId: conversation.runId,
       iteration: conversation.iteration,
+      agent: conversation.agent,
       ...(await summarizerOf(caller, limits, conversation)),
       summary: conversation.summary,
       texts: [...stored.map(asSaid), ...old.map(({ message }) => message)].map(inWords).filter((text) => text !== ""),

@@ -1,15 +1,19 @@
 import {
   AnswerBuilder,
   type AttemptReport,
+  type BudgetHold,
   type Caller,
   deltasOf,
   estimateUsage,
   failureOf,
   type Host,
+  heldAnswer,
+  holdBudget,
   type LlmRequest,
   type ModelTarget,
   Providers,
   type RunAttempt,
+  type SpendingAgent,
 } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { portions } from "./transcript.ts"
@@ -29,6 +33,8 @@ export interface Task {
   /** Empty: of no run. */
   runId: string
   iteration: number
+  /** Whose conversation it is. */
+  agent: SpendingAgent
   provider: string
   model: string
   /** Of what came before the texts; it becomes part of the new one. */
@@ -49,6 +55,8 @@ export function createSummarizer(host: Host<typeof manifest>) {
     const answer = new AnswerBuilder()
     let answering: RunAttempt | undefined
     let since = 0
+    let hold: BudgetHold | undefined
+    const before = attempts.length
     function take({ attempt }: AttemptReport): void {
       const kept: RunAttempt = { ...attempt, iteration, purpose: "summary", ...(attempt.reason !== undefined && { reason: attempt.reason.slice(0, 300) }) }
       attempts.push(kept)
@@ -56,14 +64,26 @@ export function createSummarizer(host: Host<typeof manifest>) {
       answering = kept
       since = performance.now()
     }
+    async function setAside() {
+      const { model, maxTokens, messages } = call.request
+      hold = await holdBudget(host, caller, { agent: task.agent, provider: call.provider, model, maxTokens }, messages)
+      return hold
+    }
     function end(error?: unknown): void {
-      if (!answering) return
-      answering.ms += Math.round(performance.now() - since)
-      answering.usage = answer.usage ?? estimateUsage(call.request.messages, answer.size)
-      if (error !== undefined) answering.error = nameIn(error)
+      if (answering) {
+        answering.ms += Math.round(performance.now() - since)
+        answering.usage = answer.usage ?? estimateUsage(call.request.messages, answer.size)
+        if (error !== undefined) answering.error = nameIn(error)
+      }
+      hold?.settle(attempts.slice(before).flatMap(({ provider, model, usage }) => (usage ? [{ provider, model, usage }] : [])))
     }
     try {
-      const deltas = deltasOf(providers.answer(caller, { provider: call.provider, runId }, call.request, signal), take)
+      const held = heldAnswer(
+        setAside,
+        () => providers.answer(caller, { provider: call.provider, runId }, call.request, signal),
+        () => answer.size / 4,
+      )
+      const deltas = deltasOf(held, take)
       for await (const batch of host.hooks.pipe("llm.stream", deltas, context)) answer.take(batch)
     } catch (error) {
       end(error)

@@ -70,8 +70,8 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
     const caller = callerOf(given, body, headers)
     const lastId = headers["last-event-id"]
     if (lastId && body.stream) {
-      const { run, frames } = rejoining.rejoin(caller, lastId, signal)
-      return reply.sse(frames, { "x-run-id": run.id })
+      const { runId, frames } = await rejoining.rejoin(caller, lastId, signal)
+      return reply.sse(frames, { "x-run-id": runId })
     }
     const target = await targetOf(caller, body, headers)
     if (target) return passedThrough(host.use(Passthrough).chat(caller, { ...target, cache: cacheWishIn(headers["cache-control"]) }, body, signal))

@@ -18,7 +18,7 @@ export default definePlugin(manifest, (host) => {
   const outcomes = createOutcomes(host)
   const engine = createEngine(host, outcomes)
   const control = createControl(host, engine)
-  const rejoining = createRejoining(host, engine)
+  const rejoining = createRejoining(host, engine, outcomes)
   host.contribute(Tools, datetime.name, datetime)
   const runs = createAskedRuns(host, engine)
   const wake = createWake(host, runs, outcomes)
@@ -44,12 +44,13 @@ export default definePlugin(manifest, (host) => {
       // A run that ended removes its own; this is for those whose gateway did not live to do it.
       prune: async (_, { caller }) => {
         await host.db.for(caller).query(sql.type(row(Type.Object({})))`DELETE FROM chat.run_events WHERE created_at < now() - interval '1 day'`)
+        await host.db.for(caller).query(sql.type(row(Type.Object({})))`DELETE FROM chat.stream_frames WHERE created_at < now() - interval '1 day'`)
       },
     },
     drain: (signal) => engine.drain(signal),
-    stop() {
-      rejoining.stop()
-      return engine.stored.stop()
+    async stop() {
+      await rejoining.stop()
+      await engine.stored.stop()
     },
   }
 })

@@ -210,6 +210,7 @@ export const manifest = defineManifest({
     "tool.result": { payload: Unknowns, to: "socket" },
     "run.completed": { payload: Unknowns, to: "socket" },
     "chat.injected": { payload: Type.Object({ runId: Type.String() }), to: "internal" },
+    "chat.rejoined": { payload: Type.Object({ runId: Type.String() }), to: "internal" },
     "chat.aborting": { payload: Type.Object({ runId: Type.String() }), to: "internal" },
   },
   jobs: { prune: { data: Type.Object({}), cron: "17 3 * * *" } },

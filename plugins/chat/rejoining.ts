@@ -1,24 +1,35 @@
-import type { Caller, Host, SseFrame } from "@plugboard/sdk"
+import { setTimeout as sleep } from "node:timers/promises"
+import { type Caller, type Host, Sessions, type SseFrame } from "@plugboard/sdk"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
+import type { Outcomes } from "./outcome.ts"
 import type { Run } from "./run.ts"
+import { createStoredStreams } from "./stored-streams.ts"
 
 /** Streams that a client may come back to. More would hold the answers of clients that never do. */
 const most = 1_000
+/** How often a stream of another node is looked at, in ms; after so many looks without anything new, whether its run goes on. */
+const lookMs = 100
+const quietLooks = 20
+/** How long the first frames may take to be written down. */
+const patienceMs = 2_000
 
+type Frames = AsyncIterable<readonly SseFrame[]>
 interface Kept {
   run: Run
   /** All frames of the run's stream, from the first on; the same each time. */
-  frames: () => AsyncIterable<readonly SseFrame[]>
+  frames: () => Frames
   listeners: number
   timer: NodeJS.Timeout | undefined
 }
 
 /**
  * Streams that outlive their connection, for clients that ask for numbers. A run that nobody listens to goes on for a while and ends then, as it would at once without numbers;
- * one that has ended can be read for as long.
+ * one that has ended can be read for as long. On its own node it is read from memory, on another as it was written down there.
  */
-export function createRejoining(host: Host<typeof manifest>, engine: Engine) {
+export function createRejoining(host: Host<typeof manifest>, engine: Engine, outcomes: Outcomes) {
+  const sessions = host.use(Sessions)
+  const stored = createStoredStreams(host)
   const kept = new Map<string, Kept>()
 
   function later(entry: Kept): void {
@@ -26,6 +37,7 @@ export function createRejoining(host: Host<typeof manifest>, engine: Engine) {
     entry.timer = setTimeout(() => {
       kept.delete(entry.run.id)
       engine.stop(entry.run, "cancelled")
+      if (entry.run.log.ended) stored.drop(entry.run.caller, entry.run.id).catch((err: unknown) => host.log.debug({ err, run: entry.run.id }, "stored stream not dropped"))
     }, host.config.rejoinMs)
     entry.timer.unref()
   }
@@ -37,7 +49,7 @@ export function createRejoining(host: Host<typeof manifest>, engine: Engine) {
     if (entry.listeners === 0) engine.stop(entry.run, "cancelled")
   }
 
-  async function* numbered(entry: Kept, after: number): AsyncIterable<readonly SseFrame[]> {
+  async function* numbered(entry: Kept, after: number): Frames {
     let number = 0
     for await (const batch of entry.frames()) {
       const fresh = batch.map((frame): SseFrame => ({ ...frame, id: `${entry.run.id}.${number++}` })).slice(Math.max(0, after + 1 - (number - batch.length)))
@@ -45,7 +57,7 @@ export function createRejoining(host: Host<typeof manifest>, engine: Engine) {
     }
   }
 
-  function listen(entry: Kept, after: number, signal: AbortSignal): AsyncIterable<readonly SseFrame[]> {
+  function listen(entry: Kept, after: number, signal: AbortSignal): Frames {
     entry.listeners += 1
     clearTimeout(entry.timer)
     const leave = () => {
@@ -59,27 +71,72 @@ export function createRejoining(host: Host<typeof manifest>, engine: Engine) {
     return numbered(entry, after)
   }
 
+  const unknown = (runId: string) => host.fail("unknown_run", { run: runId })
+  /** A client that listens elsewhere counts as one that will come back. */
+  host.events.subscribe("chat.rejoined", ({ runId }: { runId: string }, { tenantId }) => {
+    const entry = kept.get(runId)
+    if (entry && entry.listeners === 0 && entry.run.caller.tenantId === tenantId) later(entry)
+  })
+
+  /** Its first look; a run of this user that has only just begun may not have been written down yet. */
+  async function findElsewhere(caller: Caller, runId: string, after: number, signal: AbortSignal) {
+    const until = performance.now() + patienceMs
+    for (;;) {
+      const found = await stored.read(caller, runId, after)
+      if (found) return found
+      const answer = await sessions.answer(caller, runId).catch(() => null)
+      if (answer?.status !== "running" || performance.now() > until) throw unknown(runId)
+      await sleep(lookMs, undefined, { signal })
+    }
+  }
+
+  async function* elsewhere(caller: Caller, runId: string, after: number, first: NonNullable<Awaited<ReturnType<typeof stored.read>>>, signal: AbortSignal): Frames {
+    let last = after
+    let quiet = 0
+    let told = 0
+    for (let found: typeof first | null = first; ; found = await stored.read(caller, runId, last)) {
+      const { frames, ending } = found ?? { frames: [], ending: null }
+      if (frames.length > 0) yield frames.map((data): SseFrame => ({ data, id: `${runId}.${++last}` }))
+      if (ending === "whole") return
+      quiet = frames.length > 0 ? 0 : quiet + 1
+      const answer = ending === "broken" || quiet >= quietLooks ? await sessions.answer(caller, runId) : undefined
+      if (answer === null) throw unknown(runId)
+      // A run that has ended, and whose last words nobody has written down: its node is gone.
+      if (answer && answer.status !== "running") throw outcomes.failureIn(answer)
+      if (answer) quiet = 0
+      if (performance.now() - told > host.config.rejoinMs / 3) {
+        told = performance.now()
+        host.events.publish(caller, "chat.rejoined", { runId })
+      }
+      await sleep(lookMs, undefined, { signal })
+    }
+  }
+
   return {
     /** The frames of a new run, with numbers, for as long as `signal` lasts and for those who come back. */
-    begin(run: Run, frames: () => AsyncIterable<readonly SseFrame[]>, signal: AbortSignal): AsyncIterable<readonly SseFrame[]> {
+    begin(run: Run, frames: () => Frames, signal: AbortSignal): Frames {
       const entry: Kept = { run, frames, listeners: 0, timer: undefined }
       kept.set(run.id, entry)
       if (kept.size > most) forget(kept.values().next().value as Kept)
+      stored.follow(run.caller, run.id, frames())
       // Those who were told the end need it no more, but nobody knows whether they were.
       void run.done.then(() => later(entry))
       return listen(entry, -1, signal)
     },
     /** What stands behind the frame of that id; 404 also for another user's. */
-    rejoin(caller: Caller, lastId: string, signal: AbortSignal): { run: Run; frames: AsyncIterable<readonly SseFrame[]> } {
-      const [, runId = "", number = ""] = /^([0-9a-f-]{36})\.(\d{1,9})$/.exec(lastId) ?? []
+    async rejoin(caller: Caller, lastId: string, signal: AbortSignal): Promise<{ runId: string; frames: Frames }> {
+      const [, runId = "", number = ""] = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,9})$/.exec(lastId) ?? []
+      if (runId === "") throw unknown(lastId.slice(0, 100))
       const entry = kept.get(runId)
-      const { tenantId, userId } = entry?.run.caller ?? {}
-      if (!entry || tenantId !== caller.tenantId || userId !== caller.userId) throw host.fail("unknown_run", { run: runId || lastId.slice(0, 100) })
-      return { run: entry.run, frames: listen(entry, Number(number), signal) }
+      if (!entry) return { runId, frames: elsewhere(caller, runId, Number(number), await findElsewhere(caller, runId, Number(number), signal), signal) }
+      const { tenantId, userId } = entry.run.caller
+      if (tenantId !== caller.tenantId || userId !== caller.userId) throw unknown(runId)
+      return { runId, frames: listen(entry, Number(number), signal) }
     },
-    stop(): void {
+    async stop(): Promise<void> {
       for (const { timer } of kept.values()) clearTimeout(timer)
       kept.clear()
+      await stored.stop()
     },
   }
 }

@@ -1,0 +1,110 @@
+import { equal, ok } from "node:assert/strict"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { type TestClient, type TestGateway, testGateway } from "@plugboard/sdk/testing"
+import { type ChatRoom, chatRoom } from "../chat-room.ts"
+
+const streams = Number(process.env.REJOINS ?? 1_000)
+/** Cut and rejoined at once. */
+const atOnce = 40
+const body = JSON.stringify({ model: "agent:default", stream: true, stream_options: { include_usage: true }, messages: [{ role: "user", content: "hello there" }] })
+
+// The embedded database has one gateway.
+const onServer = process.env.TEST_DATABASE_URL !== undefined
+
+describe("a chat over HTTP that is cut and rejoined", function () {
+  this.timeout(180_000)
+  let room: ChatRoom
+  let other: TestGateway | undefined
+  let client: TestClient
+  /** The same user at each node. */
+  let nodes: TestClient[]
+  const dataDir = mkdtempSync(join(tmpdir(), "plugboard-rejoin-"))
+  before(async () => {
+    const config = { plugins: { chat: { rejoinMs: 2_000 } } }
+    room = await chatRoom({ config })
+    client = await room.user("cutter")
+    nodes = [client]
+    if (!onServer) return
+    other = await testGateway({ on: room.gateway.storage, token: room.gateway.token, env: { PLUGBOARD_DATA_DIR: dataDir }, config })
+    nodes.push(await other.as("operator", "master", "cutter"))
+  })
+  after(async () => {
+    await other?.close({ keep: true })
+    await room.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
+
+  const ask = (who: TestClient, headers: Record<string, string>, signal?: AbortSignal) =>
+    who.fetch("/v1/chat/completions", { method: "POST", body, signal, headers: { "content-type": "application/json", "x-goclaw-model": "paced-20-3", ...headers } })
+
+  /** What came of a stream until `bytes` of it were there; whole events only, with the id of the last. */
+  async function readSome(bytes: number, headers: Record<string, string> = {}): Promise<{ text: string; lastId: string; runId: string }> {
+    const abort = new AbortController()
+    const response = await ask(client, { "x-stream-ids": "on", ...headers }, abort.signal)
+    let text = ""
+    for await (const chunk of response.body ?? []) {
+      text += Buffer.from(chunk).toString()
+      if (text.length >= bytes) break
+    }
+    abort.abort()
+    const events = text.slice(0, Math.min(bytes, text.length)).split("\n\n").slice(0, -1)
+    const whole = events.length === 0 ? text.slice(0, text.indexOf("\n\n") + 2) : events.map((event) => `${event}\n\n`).join("")
+    return { text: whole, lastId: [...whole.matchAll(/^id: (.+)$/gm)].at(-1)?.[1] ?? "", runId: response.headers.get("x-run-id") ?? "" }
+  }
+
+  it(`gives ${streams} clients, cut anywhere, what an uncut one has, to the byte${onServer ? ", on whichever node they come back" : ""}`, async () => {
+    let left = streams
+    const worker = async () => {
+      for (let turn = left--; turn > 0; turn = left--) {
+        const { text, lastId, runId } = await readSome(200 + Math.floor(Math.random() * 4_000))
+        ok(lastId.startsWith(`${runId}.`))
+        const rest = await (await ask(nodes[turn % nodes.length] as TestClient, { "last-event-id": lastId })).text()
+        // One that was never cut, in the same run: from its first event on.
+        const first = text.slice(0, text.indexOf("\n\n") + 2)
+        const uncut = first + (await (await ask(client, { "last-event-id": `${runId}.0` })).text())
+        equal(text + rest, uncut)
+        equal(uncut.match(/"content":" ?word\d+"/g)?.length, 20)
+        ok(uncut.endsWith("data: [DONE]\n\n"))
+      }
+    }
+    await Promise.all(Array.from({ length: atOnce }, worker))
+  })
+
+  it("is 404 for another user, and for a run that nobody knows, on every node", async () => {
+    const { lastId } = await readSome(300)
+    const others = [await room.user("other-cutter"), await room.gateway.as("admin"), await room.gateway.as("owner", "globex", "cutter")]
+    if (other) others.push(await other.as("operator", "master", "other-cutter"), await other.as("admin"))
+    for (const who of others) equal((await ask(who, { "last-event-id": lastId })).status, 404)
+    for (const node of nodes) {
+      for (const id of ["0193a5b0-7000-4000-8000-000000000001.3", "nothing", `${lastId}x`]) equal((await ask(node, { "last-event-id": id })).status, 404)
+      equal((await ask(node, { "last-event-id": lastId })).status, 200)
+    }
+  })
+
+  it("ends the run when nobody comes back, forgets what it said, and has no ids unless they are asked for", async () => {
+    const user = await room.user("never-back")
+    const abort = new AbortController()
+    const response = await ask(user, { "x-stream-ids": "on", "x-goclaw-model": "paced-2000-20" }, abort.signal)
+    for await (const chunk of response.body ?? []) if (Buffer.from(chunk).includes("data:")) break
+    abort.abort()
+    const asked = room.upstream.requests.at(-1)
+    equal((await room.ended("never-back")).status, "cancelled")
+    equal(await asked?.closed, true)
+    ok(!(await (await ask(user, {})).text()).includes("\nid:"))
+    const frames = async () => (await room.gateway.executeSql("SELECT count(*)::int AS count FROM chat.stream_frames WHERE user_id = 'never-back'")).rows[0]?.count
+    while ((await frames()) !== 0) await sleep(50)
+  })
+
+  if (onServer) {
+    it("goes on while a client listens on another node", async () => {
+      // Longer than nobody may be there.
+      const { text, lastId } = await readSome(300, { "x-goclaw-model": "paced-150-30" })
+      const rest = await (await ask(nodes[1] as TestClient, { "last-event-id": lastId })).text()
+      equal((text + rest).match(/"content":" ?word\d+"/g)?.length, 150)
+      ok(rest.endsWith("data: [DONE]\n\n"))
+    })
+  }
+})

@@ -1,6 +1,11 @@
 import { deepEqual, equal, ok } from "node:assert/strict"
+import { randomBytes } from "node:crypto"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import type OpenAI from "openai"
+import { type TestGateway, testGateway } from "@plugboard/sdk/testing"
+import OpenAI from "openai"
 import { type ChatRoom, chatRoom } from "../../test/chat-room.ts"
 import { chunk, event, usageChunk } from "../../test/upstream/bytes.ts"
 import type { Received, Reply } from "../../test/upstream/server.ts"
@@ -9,10 +14,14 @@ import type { Received, Reply } from "../../test/upstream/server.ts"
 const prices = { input_usd: 100, output_usd: 400 }
 const words = 20
 const wordsOfCut = 7
+// The embedded database has one gateway.
+const onServer = process.env.TEST_DATABASE_URL !== undefined
 
 // Bad days, R7: what a broken stream cost is counted as the provider bills it.
-describe("a budget of one dollar, and 200 streams at once", () => {
+describe(`a budget of one dollar, and 200 streams at once${onServer ? " on two nodes" : ""}`, () => {
   let room: ChatRoom
+  let other: TestGateway | undefined
+  const dataDir = mkdtempSync(join(tmpdir(), "plugboard-budgets-"))
   /** The provider's own: tokens of what it was sent and of what it has sent, whoever was there to read it. */
   const bill = { prompt: 0, completion: 0, calls: 0 }
   const billed = () => (bill.prompt * prices.input_usd + bill.completion * prices.output_usd) / 1e6
@@ -34,6 +43,11 @@ describe("a budget of one dollar, and 200 streams at once", () => {
     reply.start([chunk(model, {}, "stop"), usageChunk(model, usage), "[DONE]"].map(event)).end()
   }
 
+  async function openaiAt(gateway: TestGateway): Promise<OpenAI> {
+    const { key } = await gateway.as("operator", "master", "crowd")
+    return new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: key, maxRetries: 0 })
+  }
+
   async function ask(openai: OpenAI, at: number): Promise<void> {
     const model = at % 3 === 0 ? "cut" : "whole"
     // An agent's call and one that passes through share the budget.
@@ -53,13 +67,17 @@ describe("a budget of one dollar, and 200 streams at once", () => {
   }
 
   before(async () => {
-    room = await chatRoom()
+    const env = { PLUGBOARD_ENCRYPTION_KEY: randomBytes(32).toString("base64") }
+    room = await chatRoom({ env })
     room.upstream.script(serve)
     const admin = await room.gateway.as("admin")
     for (const model of ["whole", "cut"]) await admin.post("/v1/prices", { model, ...prices })
     const { body: budget } = await admin.post("/v1/budgets", { scope: "tenant", period: "month", limit_usd: 1 })
-    const openai = await room.openai("crowd")
-    await Promise.all(Array.from({ length: 200 }, (_, at) => ask(openai, at)))
+    if (onServer) other = await testGateway({ on: room.gateway.storage, token: room.gateway.token, env: { ...env, PLUGBOARD_DATA_DIR: dataDir } })
+    const clients = await Promise.all([room.gateway, other ?? room.gateway].map(openaiAt))
+    const openai = clients[0] as OpenAI
+    // A third of them are cut off, and half of them go to agents, at either node.
+    await Promise.all(Array.from({ length: 200 }, (_, at) => ask(clients[(at >> 1) % 2] as OpenAI, at)))
     await settled()
     // One after the other, until there is nothing left.
     for (let at = 1; refusals.at(-1)?.code !== "insufficient_quota" && at < 200; at += 2) await ask(openai, at)
@@ -73,7 +91,11 @@ describe("a budget of one dollar, and 200 streams at once", () => {
       }
     }
   })
-  after(() => room.close())
+  after(async () => {
+    await other?.close({ keep: true })
+    await room.close()
+    rmSync(dataDir, { recursive: true, force: true })
+  })
 
   it("spends it, and no more than one call beyond", () => {
     const dearest = (40 * prices.input_usd + words * prices.output_usd) / 1e6

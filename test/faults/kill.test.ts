@@ -11,6 +11,8 @@ describe("kill -9 while 20 runs stream", function () {
   const sessions = Array.from({ length: 20 }, (_, index) => ({ sessionKey: `agent:default:ws:direct:kill-${index}`, message: `/slow 2000 50 message ${index}` }))
   let storage: Awaited<ReturnType<typeof scratchDatabase>>
   let gateway: Running
+  let budget: string
+  let setAside: number
   const start = () =>
     startGateway({
       PLUGBOARD_TOKEN: token,
@@ -28,12 +30,15 @@ describe("kill -9 while 20 runs stream", function () {
     storage = await scratchDatabase()
     gateway = await start()
     const client = await connect()
+    const made = await client.call("budgets.create", { scope: "tenant", period: "month", limit_tokens: 1_000_000_000 })
+    budget = made.id as string
     for (const { sessionKey, message } of sessions) {
       void client.request("chat.send", { sessionKey, message, stream: true })
       // `run.started` is the acknowledgement: the message is durable before it.
       await client.next("agent", (event) => event.type === "run.started" && event.sessionKey === sessionKey, 30_000)
     }
     for (const { sessionKey } of sessions) await client.next("agent", (event) => event.type === "chunk" && event.sessionKey === sessionKey, 30_000)
+    setAside = (await client.call("budgets.get", { id: budget })).reserved_tokens as number
     await gateway.kill()
     equal(client.events.filter(({ payload }) => payload?.type === "run.completed").length, 0, "all of them streamed to the end")
     gateway = await start()
@@ -53,6 +58,14 @@ describe("kill -9 while 20 runs stream", function () {
         [message],
       )
     }
+    client.close()
+  })
+
+  it("counts what each of them had set aside of the budget, since nobody knows more", async () => {
+    const client = await connect()
+    const { reserved_tokens, spent_tokens } = await client.call("budgets.get", { id: budget })
+    ok(setAside > sessions.length * 1_000)
+    deepEqual([reserved_tokens, spent_tokens], [0, setAside])
     client.close()
   })
 

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict"
+import { deepEqual, equal, ok } from "node:assert/strict"
 import { type Delta, defineManifest, definePlugin, type FinishedRun } from "@plugboard/sdk"
 import { type ChatRoom, chatRoom } from "../../test/chat-room.ts"
 
@@ -70,5 +70,64 @@ describe("passthrough with a plugin that taps streams", () => {
     let said = ""
     for await (const { choices } of await openai.chat.completions.create({ model: "upstream/words-2", messages, stream: true })) said += choices[0]?.delta.content ?? ""
     deepEqual([whole.choices[0]?.message.content, said], ["WORD0 WORD1", "WORD0 WORD1"])
+  })
+
+  /** A provider's own words for what one choice after the other says, with members that nobody here reads. */
+  const chunks = (...said: readonly (readonly [choice: number, text: string])[]) => {
+    const head = { id: "c1", object: "chat.completion.chunk", created: 7, model: "m", system_fingerprint: "fp_1", service_tier: "default" }
+    const of = (index: number, delta: object, finish_reason: string | null = null) =>
+      `data: ${JSON.stringify({ ...head, choices: [{ index, delta, logprobs: { content: [{ token: "t", logprob: -1 }] }, finish_reason }], obfuscation: "x" })}\n\n`
+    const choices = [...new Set(said.map(([choice]) => choice))]
+    const opening = choices.map((choice) => of(choice, { role: "assistant", content: "", refusal: null }))
+    const usage = `data: ${JSON.stringify({ ...head, choices: [], usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 } })}\n\n`
+    return [...opening, ...said.map(([choice, content]) => of(choice, { content })), ...choices.map((choice) => of(choice, {}, "stop")), usage, "data: [DONE]\n\n"].join("")
+  }
+  const asked = { model: "upstream/m", messages, stream: true, seed: 5, logprobs: true, logit_bias: { 7: -1 }, stream_options: { include_usage: true } }
+  const streamed = async (sent: string, more: object = {}) => {
+    room.upstream.script((_, reply) => reply.start(sent).end())
+    const response = await (await room.user("fields")).fetch("/v1/chat/completions", {
+      method: "POST",
+      body: JSON.stringify({ ...asked, ...more }),
+      headers: { "content-type": "application/json" },
+    })
+    return response.text()
+  }
+  const read = (text: string) => text.split("\n\n").flatMap((event) => (event.startsWith("data: {") ? [JSON.parse(event.slice(6))] : []))
+
+  it("sends every field of OpenAI's API, and passes the provider's own bytes while it changes nothing", async () => {
+    const sent = chunks([0, "1 "], [0, "2"])
+    equal(await streamed(sent), sent)
+    deepEqual(room.upstream.requests.at(-1)?.body, { ...asked, model: "m" })
+  })
+
+  it("writes chunks anew from its first change on, with what the provider's have beside their choices", async () => {
+    const text = await streamed(chunks([0, "1 "], [0, "two "], [0, "3"]))
+    const parts = read(text)
+    equal(parts.map(({ choices }) => choices[0]?.delta.content ?? "").join(""), "1 TWO 3")
+    ok(parts.every((part) => part.id === "c1" && part.system_fingerprint === "fp_1" && part.service_tier === "default"))
+    deepEqual(parts.at(-1).usage.total_tokens, 7)
+    ok(text.endsWith("data: [DONE]\n\n"))
+  })
+
+  it("lets each of several choices through it, in a stream and whole", async () => {
+    const same = chunks([0, "1"], [1, "2"], [0, "3"], [1, "4"])
+    equal(await streamed(same, { n: 2 }), same)
+    const parts = read(await streamed(chunks([0, "one"], [1, "two"], [0, " more"]), { n: 2 }))
+    const said = (at: number) =>
+      parts
+        .flatMap(({ choices }) => choices.filter(({ index }: { index: number }) => index === at).map(({ delta }: { delta: { content?: string } }) => delta.content ?? ""))
+        .join("")
+    deepEqual([said(0), said(1)], ["ONE MORE", "TWO"])
+    const choice = (index: number, content: string) => ({ index, message: { role: "assistant", content, annotations: [] }, logprobs: { content: [] }, finish_reason: "stop" })
+    room.upstream.script((_, reply) => reply.json(200, JSON.stringify({ id: "c1", object: "chat.completion", choices: [choice(0, "12"), choice(1, "three")] })))
+    const openai = await room.openai("fields")
+    const { choices } = await openai.chat.completions.create({ model: "upstream/m", messages, n: 2 })
+    deepEqual(
+      choices.map(({ message, logprobs }) => [message.content, logprobs]),
+      [
+        ["12", { content: [] }],
+        ["THREE", null],
+      ],
+    )
   })
 })

@@ -7,6 +7,29 @@ import { type Static, type TSchema, Type } from "typebox"
 import { type KeySource, keyFile } from "./key-ring.ts"
 
 const Strict = { additionalProperties: false } as const
+const Section = <P extends Record<string, TSchema>>(members: P) => Type.Optional(Type.Partial(Type.Object(members, Strict), { ...Strict, default: {} }))
+
+/** Sections of the configuration that may also be changed while the gateway runs, for all its nodes; what the file names of them stays. */
+export const Settings = Type.Object(
+  {
+    log: Section({ level: Type.Enum(["debug", "info", "warn", "error", "silent"], { default: "info" }) }),
+    gateway: Section({
+      rate_limit_rpm: Type.Integer({ default: 0, minimum: 0, description: "Chats per minute and user, with a burst of 5; 0 is no limit." }),
+      owner_ids: Type.Array(Type.String(), { default: [], description: "User ids that are owners with the gateway token; none: `system`." }),
+      allowed_origins: Type.Array(Type.String(), { default: [], description: "Browser origins besides the gateway's own; `*` is any." }),
+      drain_seconds: Type.Integer({ default: 30, minimum: 0, maximum: 600, description: "How long a shutdown waits for runs." }),
+    }),
+    network: Section({
+      allowPrivateHosts: Type.Array(Type.String(), { default: [], description: "Hosts (`name` or `name:port`) with private addresses that plugins may call." }),
+      connectTimeoutMs: Type.Integer({ default: 10_000, minimum: 100, maximum: 120_000, description: "How long a connection to another server may take to be made." }),
+    }),
+    sandbox: Section({
+      memoryMiB: Type.Integer({ default: 256, minimum: 64, maximum: 8_192, description: "Memory of the process of one plugin that is not bundled." }),
+    }),
+  },
+  Strict,
+)
+export type Settings = Static<typeof Settings>
 
 /** `plugboard.config.json`. The environment wins over it. */
 export const ConfigFile = Type.Object(
@@ -16,31 +39,7 @@ export const ConfigFile = Type.Object(
     dataDir: Type.Optional(Type.String({ description: "Folder of the embedded database, keys and files." })),
     databaseUrl: Type.Optional(Type.String({ description: "PostgreSQL connection URI; without it the embedded database is used." })),
     strict: Type.Optional(Type.Boolean({ description: "True: refuse to start when a plugin cannot be activated." })),
-    log: Type.Optional(Type.Object({ level: Type.Optional(Type.Enum(["debug", "info", "warn", "error", "silent"])) }, Strict)),
-    gateway: Type.Optional(
-      Type.Object(
-        {
-          rate_limit_rpm: Type.Optional(Type.Integer({ minimum: 0, description: "Chats per minute and user, with a burst of 5; 0 is no limit." })),
-          owner_ids: Type.Optional(Type.Array(Type.String(), { description: "User ids that are owners with the gateway token; none: `system`." })),
-          allowed_origins: Type.Optional(Type.Array(Type.String(), { description: "Browser origins besides the gateway's own; `*` is any." })),
-          max_runs: Type.Optional(Type.Integer({ minimum: 1, description: "Runs at once on this node; more are refused with 503." })),
-          drain_seconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 600, description: "How long a shutdown waits for runs." })),
-        },
-        Strict,
-      ),
-    ),
-    network: Type.Optional(
-      Type.Object(
-        {
-          allowPrivateHosts: Type.Optional(Type.Array(Type.String(), { description: "Hosts (`name` or `name:port`) with private addresses that plugins may call." })),
-          connectTimeoutMs: Type.Optional(Type.Integer({ minimum: 100, maximum: 120_000, description: "How long a connection to another server may take to be made." })),
-        },
-        Strict,
-      ),
-    ),
-    sandbox: Type.Optional(
-      Type.Object({ memoryMiB: Type.Optional(Type.Integer({ minimum: 64, maximum: 8_192, description: "Memory of the process of one plugin that is not bundled." })) }, Strict),
-    ),
+    ...Settings.properties,
     database: Type.Optional(
       Type.Object(
         {
@@ -68,7 +67,6 @@ export interface GatewayConfig {
   rateLimitRpm: number
   ownerIds: readonly string[]
   allowedOrigins: readonly string[]
-  maxRuns: number
   drainSeconds: number
   allowPrivateHosts: readonly string[]
   connectTimeoutMs: number
@@ -76,6 +74,8 @@ export interface GatewayConfig {
   statementTimeoutMs: number
   /** MiB that the process of one plugin may hold. */
   sandboxMemoryMiB: number
+  /** What file and environment say of the settings; nobody can change it while the gateway runs. */
+  named: Settings
   /** Path of the file, which need not be there. */
   file: string
   /** Sections of the file, by plugin id; checked against each plugin's own schema at activation. */
@@ -97,6 +97,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, ov
     throw new ConfigError(`Refusing to listen on ${host} without authentication. Set PLUGBOARD_TOKEN to a long secret, or PLUGBOARD_HOST to 127.0.0.1.`)
   }
   const dataDir = resolve(env.PLUGBOARD_DATA_DIR ?? file.dataDir ?? defaults.dataDir)
+  const named = namedSettings(env, file)
   return {
     host,
     port,
@@ -105,20 +106,45 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>, ov
     databaseUrl: pick(env, "DATABASE_URL", "GOCLAW_POSTGRES_DSN") ?? file.databaseUrl,
     encryption: keySource(env, dataDir),
     strict: file.strict ?? false,
-    logLevel: env.PLUGBOARD_LOG_LEVEL ?? file.log?.level ?? "info",
-    rateLimitRpm: file.gateway?.rate_limit_rpm ?? 0,
-    ownerIds: file.gateway?.owner_ids ?? [],
-    allowedOrigins: file.gateway?.allowed_origins ?? [],
-    maxRuns: file.gateway?.max_runs ?? 2_000,
-    drainSeconds: file.gateway?.drain_seconds ?? 30,
-    allowPrivateHosts: file.network?.allowPrivateHosts ?? [],
-    connectTimeoutMs: file.network?.connectTimeoutMs ?? 10_000,
+    ...fieldsOf(named),
     poolSize: file.database?.poolSize ?? 10,
     statementTimeoutMs: file.database?.statementTimeoutMs ?? 15_000,
-    sandboxMemoryMiB: file.sandbox?.memoryMiB ?? 256,
+    named,
     file: path,
     plugins: file.plugins ?? {},
     env,
+  }
+}
+
+function namedSettings(env: Readonly<Record<string, string | undefined>>, file: Settings): Settings {
+  const level = env.PLUGBOARD_LOG_LEVEL as NonNullable<Settings["log"]>["level"]
+  const named = { ...file, ...(level && { log: { level } }) }
+  return Object.fromEntries(Object.keys(Settings.properties).flatMap((name) => (name in named ? [[name, named[name as keyof Settings]]] : [])))
+}
+
+type Whole = { [S in keyof Settings]-?: Required<NonNullable<Settings[S]>> }
+
+/** Every member, as given or else as it comes. */
+export function wholeSettings(settings: Settings): Whole {
+  const sections = Object.entries(Settings.properties).map(([section, { properties }]) => {
+    const given = settings[section as keyof Settings] as Record<string, unknown> | undefined
+    return [section, Object.fromEntries(Object.entries(properties).map(([name, member]) => [name, given?.[name] ?? (member as { default?: unknown }).default]))]
+  })
+  return Object.fromEntries(sections) as Whole
+}
+
+/** Settings by the names that the gateway knows them by. */
+export function fieldsOf(settings: Settings) {
+  const { log, gateway, network, sandbox } = wholeSettings(settings)
+  return {
+    logLevel: log.level as string,
+    rateLimitRpm: gateway.rate_limit_rpm,
+    ownerIds: gateway.owner_ids,
+    allowedOrigins: gateway.allowed_origins,
+    drainSeconds: gateway.drain_seconds,
+    allowPrivateHosts: network.allowPrivateHosts,
+    connectTimeoutMs: network.connectTimeoutMs,
+    sandboxMemoryMiB: sandbox.memoryMiB,
   }
 }
 
@@ -162,7 +188,8 @@ function readFile(path: string, demanded: boolean): Static<typeof ConfigFile> {
   } catch (error) {
     throw new ConfigError(`${path} is not JSON: ${(error as Error).message}`)
   }
-  const wrong = checkConfig(ConfigFile, value, path)
+  // A copy: what the file leaves out is not what it says.
+  const wrong = checkConfig(ConfigFile, structuredClone(value), path)
   if (wrong) throw new ConfigError(wrong)
   return value as Static<typeof ConfigFile>
 }

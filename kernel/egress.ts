@@ -12,9 +12,9 @@ type Lookup = typeof systemLookup
 export interface EgressOptions {
   /** Host patterns of the manifest: `api.example.com`, `*.example.com`, `*`. */
   allow: readonly string[]
-  /** Hosts (`name` or `name:port`) that may have private addresses. The operator's word. */
-  allowPrivateHosts: readonly string[]
-  connectTimeoutMs: number
+  /** Hosts (`name` or `name:port`) that may have private addresses. The operator's word, which may change between calls. */
+  readonly allowPrivateHosts: readonly string[]
+  readonly connectTimeoutMs: number
   inTransaction(): boolean
   log: GatewayLog
   lookup?: Lookup
@@ -33,6 +33,12 @@ interface Exits {
   agent: Agent
   limited: Dispatcher
 }
+/** The operator's word at one time, and the exits that keep it. */
+interface Policy extends Exits {
+  hosts: readonly string[]
+  open: ReadonlySet<string>
+  connectTimeoutMs: number
+}
 /** One set of connection pools for all plugins with the same policy on private addresses: pools are by origin, and a warm connection is half of a call. */
 const exits = new Map<string, Exits>()
 
@@ -40,9 +46,13 @@ const exits = new Map<string, Exits>()
  * The one way out. The host is judged by the manifest before the call; the address after resolution, at the moment of connecting, so that a name which resolves differently
  * the second time gains nothing; and each redirect anew.
  */
-export function createEgress({ allow, allowPrivateHosts, connectTimeoutMs, inTransaction, log, lookup = systemLookup }: EgressOptions): Http {
-  const open = new Set(allowPrivateHosts.map((host) => host.toLowerCase()))
-  const { agent, limited } = exitsFor(open, connectTimeoutMs, lookup)
+export function createEgress(options: EgressOptions): Http {
+  const { allow, inTransaction, log, lookup = systemLookup } = options
+  let policy = policyOf(options, lookup)
+  function present(): Policy {
+    if (policy.hosts !== options.allowPrivateHosts || policy.connectTimeoutMs !== options.connectTimeoutMs) policy = policyOf(options, lookup)
+    return policy
+  }
 
   function refusal(url: URL, reason: string) {
     log.warn({ host: url.hostname, reason }, "outbound call refused")
@@ -59,6 +69,7 @@ export function createEgress({ allow, allowPrivateHosts, connectTimeoutMs, inTra
   async function request(address: string, options: HttpRequest = {}): Promise<HttpResponse> {
     const url = parse(address)
     judge(url)
+    const { agent, connectTimeoutMs } = present()
     const failing = (error: unknown) => asFailure(error, url, { connectTimeoutMs, ...options }, refusal)
     try {
       options.signal?.throwIfAborted()
@@ -86,6 +97,7 @@ export function createEgress({ allow, allowPrivateHosts, connectTimeoutMs, inTra
     let { url, options } = await startOf(input, init)
     for (let redirects = 0; ; redirects += 1) {
       judge(url)
+      const { limited, connectTimeoutMs } = present()
       let response: Response
       try {
         response = (await undiciFetch(url.href, { ...options, redirect: "manual", dispatcher: limited } as never)) as unknown as Response
@@ -107,7 +119,7 @@ export function createEgress({ allow, allowPrivateHosts, connectTimeoutMs, inTra
     const url = parse(address)
     judge(url)
     const host = bare(url.hostname)
-    if (isOpen(open, host, url.protocol, url.port)) return
+    if (isOpen(present().open, host, url.protocol, url.port)) return
     // A name that does not resolve now may resolve later; the connector judges it then.
     const addresses = isIP(host) ? [host] : await resolve(lookup, host).catch(() => [])
     if (!addresses.every(isPublic)) throw refusal(url, "it has a private address, and the administrator has not allowed it under network.allowPrivateHosts")
@@ -138,6 +150,11 @@ function hostFits(host: string, pattern: string): boolean {
 
 function isOpen(open: ReadonlySet<string>, host: string, protocol: string, port: string | number | null): boolean {
   return open.has(host) || open.has(`${host}:${port || (protocol === "https:" ? "443" : "80")}`)
+}
+
+function policyOf({ allowPrivateHosts: hosts, connectTimeoutMs }: EgressOptions, lookup: Lookup): Policy {
+  const open = new Set(hosts.map((host) => host.toLowerCase()))
+  return { hosts, open, connectTimeoutMs, ...exitsFor(open, connectTimeoutMs, lookup) }
 }
 
 function exitsFor(open: ReadonlySet<string>, connectTimeoutMs: number, lookup: Lookup): Exits {

@@ -64,6 +64,10 @@ export const kernelErrors = {
   encryption_key_in_use: { kind: "FAILED_PRECONDITION" },
   encryption_key_newest: { kind: "FAILED_PRECONDITION" },
   unknown_encryption_key: { kind: "NOT_FOUND" },
+  gateway_only: { kind: "FORBIDDEN" },
+  config_changed: { kind: "INVALID_REQUEST" },
+  config_misfit: { kind: "INVALID_REQUEST" },
+  config_of_node: { kind: "FAILED_PRECONDITION" },
 } as const satisfies Record<string, ErrorDecl>
 export type KernelError = keyof typeof kernelErrors
 

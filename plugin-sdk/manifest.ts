@@ -7,10 +7,12 @@ import type { PointToken, ServiceToken } from "./tokens.ts"
 
 /**
  * Who may call. There is no default, by verb or otherwise.
- * `role`: the least role. `orScope`: an API key with that scope is let in whatever its role.
+ * `role`: the least role. `runsGateway`: and it must be one who runs the gateway. `orScope`: an API key with that scope is let in whatever its role.
  * `auth: "public"`: no credential is asked for or looked at. `"signed"`: a signed link in the query, else a viewer. `"webhook"`: the handler verifies the sender's signature.
  */
-export type Access = { role: Role; orScope?: Scope; auth?: undefined } | { auth: "public" | "signed" | "webhook"; role?: undefined; orScope?: undefined }
+export type Access =
+  | { role: Role; orScope?: Scope; auth?: undefined; runsGateway?: boolean }
+  | { auth: "public" | "signed" | "webhook"; role?: undefined; orScope?: undefined; runsGateway?: undefined }
 
 export type Verb = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
 

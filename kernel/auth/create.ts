@@ -8,7 +8,7 @@ import type { GatewayLog } from "../log.ts"
 import type { Auth, Credentials, TenantFacts } from "./auth.ts"
 import { createDirectory, master } from "./directory.ts"
 import { createKeyRing, type LiveKey } from "./key-ring.ts"
-import { demandAccess } from "./powers.ts"
+import { demandAccess, roleByToken } from "./powers.ts"
 import { createRateLimit } from "./rate.ts"
 
 export interface AuthDeps {
@@ -28,12 +28,11 @@ const longestId = 255
 export function createAuth({ config, db, log, bus }: AuthDeps): Auth {
   const keys = createKeyRing({ db, log, bus })
   const directory = createDirectory({ db, bus })
-  const spendToken = createRateLimit(config.rateLimitRpm)
+  let limit = { perMinute: config.rateLimitRpm, spend: createRateLimit(config.rateLimitRpm) }
   const gatewayDigest = config.token === undefined ? undefined : Buffer.from(digestOf(config.token))
-  const ownerIds = new Set(config.ownerIds.length > 0 ? config.ownerIds : ["system"])
 
   async function enterByToken(shown: Credentials, userId: string, via: "token" | "open"): Promise<Caller> {
-    const role = ownerIds.has(userId) ? "owner" : "admin"
+    const role = roleByToken(config, userId)
     const tenant = (await directory.firstOf(shown.tenantRefs)) ?? master
     if (role !== "owner") await demandMember(tenant, userId)
     return enter(shown, tenant, { userId, role, scopes: [], via })
@@ -75,7 +74,11 @@ export function createAuth({ config, db, log, bus }: AuthDeps): Auth {
       throw fail("unauthenticated")
     },
     check: demandAccess,
-    spend: (key) => (config.rateLimitRpm > 0 ? spendToken(digestOf(key)) : 0),
+    spend(key) {
+      const perMinute = config.rateLimitRpm
+      if (limit.perMinute !== perMinute) limit = { perMinute, spend: createRateLimit(perMinute) }
+      return perMinute > 0 ? limit.spend(digestOf(key)) : 0
+    },
     onKeyRevoked: keys.onEnded,
     tenant: directory.byId,
     tenantNamed: async (refs) => (await directory.firstOf(refs)) ?? master,

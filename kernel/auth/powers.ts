@@ -1,4 +1,4 @@
-import { type Access, type Caller, hasRole, type Role, type Scope, scopes } from "@plugboard/sdk"
+import { type Access, type Caller, hasRole, type Role, runsGateway, type Scope, scopes } from "@plugboard/sdk"
 import { fail } from "../failures.ts"
 
 /** The least role that has what a scope opens: `pairing` opens methods of admins, `provision` those of owners. Source: wire contract, websocket 2.4 and 3. */
@@ -22,6 +22,11 @@ export function roleOf(held: readonly Scope[]): Role {
   return "viewer"
 }
 
+/** Of who comes in with the gateway token, or where authentication is off. Source: wire contract, http-core 1.2. */
+export function roleByToken({ ownerIds }: { ownerIds: readonly string[] }, userId: string): Role {
+  return (ownerIds.length > 0 ? ownerIds.includes(userId) : userId === "system") ? "owner" : "admin"
+}
+
 /** True when a key with `scope` could do nothing that the caller cannot. */
 export function mayGrant(caller: Caller, scope: Scope): boolean {
   return hasRole(caller, roleBehind[scope]) || caller.scopes.includes(scope)
@@ -31,6 +36,7 @@ export function mayGrant(caller: Caller, scope: Scope): boolean {
 export function demandAccess(access: Access, caller: Caller): void {
   if (access.auth === "public" || access.auth === "webhook") return
   const role = access.role ?? "viewer"
+  if (hasRole(caller, role) && access.runsGateway && !runsGateway(caller)) throw fail("gateway_only")
   if (hasRole(caller, role)) return
   if (access.orScope !== undefined && caller.scopes.includes(access.orScope)) return
   throw fail("forbidden", { role })

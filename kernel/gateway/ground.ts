@@ -11,6 +11,7 @@ import { type GatewayLog, Redactor } from "../log.ts"
 import { type Crossing, Services, sameProcess } from "../plugins/services.ts"
 import { createSecrets, type SecretBox } from "../secrets.ts"
 import { followEncryption } from "../upkeep/follow-encryption.ts"
+import { LiveSettings } from "./live-settings.ts"
 
 /** What every other part of a gateway stands on. */
 export interface Ground {
@@ -19,6 +20,8 @@ export interface Ground {
   db: Database
   bus: EventBus
   auth: Auth
+  /** What of `config` changes while the gateway runs. */
+  settings: LiveSettings
   load: Load
   services: Services
   ring: KeyRing
@@ -29,13 +32,17 @@ export interface Ground {
 }
 
 export async function layGround(given: Pick<Ground, "config" | "log" | "db" | "stopping"> & { redactor: Redactor; cross?: Crossing }): Promise<Ground> {
-  const { config, log, db, stopping, redactor, cross = sameProcess } = given
+  const { log, db, stopping, redactor, cross = sameProcess } = given
+  // Its settings change while the gateway runs.
+  const config = { ...given.config }
   const bus = new EventBus((err, event) => log.error({ err, event }, "event listener failed"))
   db.onCommitted(({ event, payload, tenantId, to }) => bus.publish({ name: event, payload, tenantId, to }))
+  const settings = new LiveSettings({ db, bus, log, config, stopping })
+  await settings.follow()
   const ring = new KeyRing(config.encryption)
   await followEncryption(ring, { db, bus, log })
   const auth = await createAuth({ config, db, log, bus })
-  return { config, log, db, bus, auth, load: new Load(), services: new Services(cross), ring, secrets: createSecrets(ring, redactor), cross, stopping }
+  return { config, log, db, bus, auth, settings, load: new Load(), services: new Services(cross), ring, secrets: createSecrets(ring, redactor), cross, stopping }
 }
 
 /** Knows the secrets of the configuration. */

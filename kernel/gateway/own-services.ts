@@ -1,8 +1,24 @@
-import { Audit, type Caller, Catalog, Encryption, type EncryptionService, Gateway, Keys, Logs, Pairings, type PairingsService, Plugins, Tenants } from "@plugboard/sdk"
-import { createPluginsService } from "../packages/service.ts"
+import {
+  Audit,
+  type Caller,
+  Catalog,
+  Configuration,
+  Encryption,
+  type EncryptionService,
+  Gateway,
+  Keys,
+  Logs,
+  Pairings,
+  type PairingsService,
+  Plugins,
+  Tenants,
+} from "@plugboard/sdk"
+import { roleByToken } from "../auth/powers.ts"
+import { createPluginsService, followOn } from "../packages/service.ts"
 import { createCatalog } from "../plugins/catalog.ts"
 import type { PluginManager } from "../plugins/manager.ts"
 import { createAuditService } from "../records/activity.ts"
+import { createConfigurationService } from "../records/configuration.ts"
 import { createKeysService } from "../records/keys.ts"
 import { createLogsService } from "../records/logs.ts"
 import { createTenantsService } from "../records/tenants.ts"
@@ -22,7 +38,7 @@ export interface OwnServicesOptions {
 }
 
 /** What the kernel knows and keeps, for plugins. */
-export function offerOwnServices({ db, load, log, services }: Ground, { manager, installed, pairings, encryption, rpc, startedAt }: OwnServicesOptions): void {
+export function offerOwnServices({ config, db, load, log, services, settings }: Ground, { manager, installed, pairings, encryption, rpc, startedAt }: OwnServicesOptions): void {
   const { plugins, bundled, configured } = installed
   const kernel = { id: "kernel" }
   services.offer(kernel, Audit, createAuditService({ db }))
@@ -38,6 +54,14 @@ export function offerOwnServices({ db, load, log, services }: Ground, { manager,
       return { uptimeMs: Math.round(performance.now() - startedAt), version, database, loopDelayMs: load.delayMs, plugins: plugins.states }
     },
     connections: async (caller: Caller) => rpc.connections().filter((connection) => connection.tenantId === caller.tenantId),
+  })
+  services.offer(kernel, Configuration, createConfigurationService({ db, config, settings, bundled, configured, followPlugins: () => followOn(plugins) }))
+  let memoryMiB = config.sandboxMemoryMiB
+  settings.onChange(() => {
+    // Whoever is no owner any more, or is one now, comes in again as what they are.
+    rpc.closeWhere(({ via, userId, role }) => (via === "token" || via === "open") && roleByToken(config, userId) !== role)
+    if (memoryMiB !== config.sandboxMemoryMiB) void plugins.converge().catch(() => undefined)
+    memoryMiB = config.sandboxMemoryMiB
   })
   const purge = async (id: string) => (await import("../sandbox/db/purge.ts")).purgePlugin({ db }, id)
   services.offer(kernel, Plugins, createPluginsService({ db, bundled, configured, node: plugins, purge }))

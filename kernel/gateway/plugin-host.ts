@@ -1,4 +1,4 @@
-import { Audit, type Caller, Catalog, Encryption, Gateway, Keys, Logs, Pairings, Plugins, Tenants } from "@plugboard/sdk"
+import { Audit, type Caller, Catalog, Configuration, Encryption, Gateway, Keys, Logs, Pairings, Plugins, Tenants } from "@plugboard/sdk"
 import { createEgress } from "../egress.ts"
 import { tell } from "../failures.ts"
 import { nodeIdentity } from "../node-id.ts"
@@ -11,7 +11,7 @@ import { loadTexts } from "../plugins/texts.ts"
 import { forEachTenant, type Ground } from "./ground.ts"
 
 /** Services that the kernel itself offers. */
-const kernelServices = [Audit, Encryption, Keys, Logs, Pairings, Tenants, Gateway, Catalog, Plugins]
+const kernelServices = [Audit, Configuration, Encryption, Keys, Logs, Pairings, Tenants, Gateway, Catalog, Plugins]
 
 /** Who runs plugins, and their jobs. Nothing runs yet. */
 export function createPluginHost(ground: Ground): { manager: PluginManager; jobs: Jobs } {
@@ -22,7 +22,9 @@ export function createPluginHost(ground: Ground): { manager: PluginManager; jobs
     })
   const jobs = new Jobs(db, log, eachTenant)
   const manager: PluginManager = new PluginManager({
-    drainMs: config.drainSeconds * 1_000,
+    get drainMs() {
+      return config.drainSeconds * 1_000
+    },
     kernelTexts: loadTexts(`${import.meta.dirname}/..`),
     kernelServices,
     cross,
@@ -55,8 +57,12 @@ function roomsOf({ config, log, db, bus, services, secrets }: Ground, manager: (
     egress: (manifest) =>
       createEgress({
         allow: manifest.capabilities?.net ?? [],
-        allowPrivateHosts: config.allowPrivateHosts,
-        connectTimeoutMs: config.connectTimeoutMs,
+        get allowPrivateHosts() {
+          return config.allowPrivateHosts
+        },
+        get connectTimeoutMs() {
+          return config.connectTimeoutMs
+        },
         inTransaction: () => db.inTransaction(),
         log,
       }),

@@ -14,6 +14,18 @@ export interface PluginsRooms extends ChangeRooms {
 /** How long an answer waits for this node to follow a change, in ms. It goes on following afterwards. */
 const followMs = 60_000
 
+/** Resolves when the node is as the database was, or after a while. */
+export async function followOn(node: PluginsRooms["node"]): Promise<void> {
+  if (!node) return
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, followMs)
+  })
+  // The change has told this node already, as it tells every other. What was asked for is stored; a node that cannot follow logs it and tries again.
+  await Promise.race([node.settled(), late])
+  clearTimeout(timer)
+}
+
 /** The plugins of this gateway, for those who manage them. Nothing here runs a plugin's code. */
 export function createPluginsService(rooms: PluginsRooms): PluginsService {
   const { db, bundled, configured, node } = rooms
@@ -27,19 +39,8 @@ export function createPluginsService(rooms: PluginsRooms): PluginsService {
   }
 
   async function followed(caller: Caller, id: string): Promise<PluginDetails> {
-    await follow()
+    await followOn(node)
     return details(caller, id)
-  }
-
-  async function follow(): Promise<void> {
-    if (!node) return
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, followMs)
-    })
-    // The change has told this node already, as it tells every other. What was asked for is stored; a node that cannot follow logs it and tries again.
-    await Promise.race([node.settled(), late])
-    clearTimeout(timer)
   }
 
   return {
@@ -73,7 +74,7 @@ export function createPluginsService(rooms: PluginsRooms): PluginsService {
     },
     async remove(caller, id, { purge }) {
       await changes.remove(caller, id, purge)
-      await follow()
+      await followOn(node)
       if (purge) await rooms.purge(id)
     },
   }

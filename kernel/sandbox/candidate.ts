@@ -54,7 +54,8 @@ export function sandboxedCandidate(plugin: SandboxedPlugin, rooms: SandboxRooms)
     folder,
     migrations: existsSync(migrations) ? migrations : undefined,
     origin: "package",
-    build,
+    // With another limit it is another process.
+    build: `${build} ${rooms.config.sandboxMemoryMiB}`,
     load: async () => ({ manifest, activate: (host: Host) => activate(plugin, host, rooms) }) as unknown as Plugin,
   }
 }

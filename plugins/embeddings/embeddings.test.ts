@@ -88,4 +88,21 @@ describe("embeddings", () => {
     ok(error instanceof OpenAI.BadRequestError)
     equal(error.type, "invalid_request_error")
   })
+
+  it("are asked for once to see whether a provider makes them, and how long they are", async () => {
+    const admin = room.gateway.as("admin")
+    const verdict = async (name: string, body?: object) => (await admin.post(`/v1/providers/${name}/verify-embedding`, body)).body
+    deepEqual(await verdict("own"), { valid: true, dimensions: 2 })
+    deepEqual(await verdict("own", { model: "v", dimensions: 3 }), { valid: true, dimensions: 2, dimension_mismatch: true })
+    const { valid, error } = await verdict("loopback")
+    deepEqual([valid, typeof error], [false, "string"])
+  })
+
+  it("come from the provider that the status names", async () => {
+    const admin = room.gateway.as("admin")
+    equal((await admin.get("/v1/embedding/status")).body.configured, true)
+    await admin.put("/v1/system-configs/embedding.provider", { value: "own" })
+    await admin.put("/v1/system-configs/embedding.model", { value: "v" })
+    deepEqual((await admin.get("/v1/embedding/status")).body, { configured: true, provider: "vectors", provider_name: "own", model: "v" })
+  })
 })

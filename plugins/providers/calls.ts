@@ -117,6 +117,14 @@ export function createCalls(host: Providers, types: PointUsers<ProviderType>, co
       const outcome = await asking(caller, row, { everyKey: true }, (type, connection) => type.verify(connection, model || undefined, AbortSignal.timeout(verifyMs)))
       return "answer" in outcome ? { valid: true } : { valid: false, error: outcome.reason }
     },
+    /** A vector of a short text, asked of this provider itself. */
+    embedOne(caller: Caller, row: ProviderRow, model: string) {
+      return asking(caller, row, { everyKey: false }, async (type, connection) => {
+        const [vector] = (await type.embed?.(connection, model, ["Hello"], AbortSignal.timeout(verifyMs))) ?? []
+        if (!vector) throw new Error(`the type ${row.provider_type} makes no vectors`)
+        return vector
+      })
+    },
   }
 }
 

@@ -2,6 +2,7 @@ import { definePlugin, type PointUsers, Providers, type ProviderType, ProviderTy
 import { createCalls } from "./calls.ts"
 import { createChanges } from "./change.ts"
 import { createConnections } from "./connections.ts"
+import { createEmbedding } from "./embedding.ts"
 import { manifest } from "./manifest.ts"
 import { createModelLists } from "./model-lists.ts"
 import { seedFromEnvironment } from "./seed.ts"
@@ -12,6 +13,7 @@ export default definePlugin(manifest, (host) => {
   const changes = createChanges(host, types)
   const connections = createConnections(host, types)
   const calls = createCalls(host, types, connections)
+  const embedding = createEmbedding(host, types, calls)
   const modelLists = createModelLists(host, calls)
   host.offer(Providers, { ...calls.service, models: modelLists.all })
   return {
@@ -33,6 +35,8 @@ export default definePlugin(manifest, (host) => {
       },
       models: async ({ params, caller }) => modelLists.of(caller, (await changes.demand(caller, params.id)).id),
       verify: async ({ params, body, caller }) => calls.verify(caller, await changes.demand(caller, params.id), body.model),
+      verifyEmbedding: async ({ params, body, caller }) => embedding.verify(caller, await changes.demand(caller, params.id), body),
+      embeddingStatus: ({ caller }) => embedding.status(caller),
     },
     rpc: {
       "providers.models": async ({ provider }, { caller }) => modelLists.of(caller, (await changes.demand(caller, provider)).id),

@@ -73,6 +73,35 @@ export const manifest = defineManifest({
       reply: Verdict,
       limits: { bodyBytes: 65_536 },
     },
+    verifyEmbedding: {
+      method: "POST",
+      path: "/v1/providers/:id/verify-embedding",
+      role: "operator",
+      summary: "Check that a provider makes vectors, and how long they are",
+      tags,
+      params: Id,
+      body: Type.Object({ model: Type.Optional(Type.String({ maxLength: 255 })), dimensions: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })) }),
+      reply: Type.Object({
+        valid: Type.Boolean(),
+        dimensions: Type.Optional(Type.Integer()),
+        dimension_mismatch: Type.Optional(Type.Boolean({ description: "The vectors are of another length than was asked about." })),
+        error: Type.Optional(Type.String()),
+      }),
+      limits: { bodyBytes: 65_536 },
+    },
+    embeddingStatus: {
+      method: "GET",
+      path: "/v1/embedding/status",
+      role: "viewer",
+      summary: "Which provider makes the tenant's vectors",
+      tags,
+      reply: Type.Object({
+        configured: Type.Boolean(),
+        provider: Type.Optional(Type.String({ description: "Its type." })),
+        provider_name: Type.Optional(Type.String()),
+        model: Type.Optional(Type.String()),
+      }),
+    },
   },
   rpc: {
     "providers.models": {

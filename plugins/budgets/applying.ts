@@ -17,7 +17,7 @@ export function agentBudget(agent: SpendingAgent): Pick<BudgetRow, keyof typeof 
   return agent.budgetMonthlyCents ? { ...ofAgent, id: agent.id, most: agent.budgetMonthlyCents * nanoPerCent } : undefined
 }
 
-export function applied(budget: Pick<BudgetRow, keyof typeof ofAgent | "id" | "most">, subject: string): Applying {
+function applied(budget: Pick<BudgetRow, keyof typeof ofAgent | "id" | "most">, subject: string): Applying {
   const { id, scope, period, unit, most, enforcement, name } = budget
   return { id, scope, period, unit, most, enforcement, name, subject, warnAt: Math.ceil((most * budget.warn_percent) / 100), ...spanOf(period, budget.time_zone) }
 }

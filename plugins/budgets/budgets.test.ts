@@ -204,7 +204,7 @@ describe("budgets", () => {
     const hanging = await openai(admin).chat.completions.create({ model: "up/hang-after-10", messages, stream: true, max_tokens: 10 }, { signal: abort.signal })
     const { reserved_usd } = await standing(admin, id)
     ok(reserved_usd > 0.01)
-    await room.gateway.executeSql("UPDATE budgets.reservations SET node = 'gone', boot = 'gone', lease_until = now() WHERE tenant_id = $1", [await room.gateway.tenant("dead")])
+    await room.gateway.executeSql("UPDATE budgets.reservations SET node = 'gone', boot = 'gone', lease_until = now() WHERE budget_id = $1", [id])
     const { spent_usd } = await settled(admin, id)
     equal(spent_usd, reserved_usd)
     abort.abort()

@@ -65,6 +65,6 @@ export function createLedger(host: Host<typeof manifest>, boot: string, warn: (c
 export type Ledger = ReturnType<typeof createLedger>
 
 /** The books are the tenant's; who asks for a line in them does not matter. */
-export function callerIn(tenantId: string): Caller {
+function callerIn(tenantId: string): Caller {
   return { tenantId, tenantSlug: "", userId: "system", role: "owner", scopes: [], locale: "en", via: "system" }
 }

@@ -27,12 +27,11 @@ export type Changed = Pick<BudgetRow, "name" | "most" | "enforcement" | "warn_pe
 /** So many a tenant may have: each call looks at all of them, in memory. */
 export const mostBudgets = 500
 const columns = sql.fragment`id, name, scope, subject, period, time_zone, unit, most, enforcement, warn_percent, enabled, created_by, created_at, updated_at`
-const Budget = sql.type(row(BudgetRow))
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** Oldest first. */
 export function listBudgets(db: Queries) {
-  return db.any(Budget`SELECT ${columns} FROM budgets.budgets ORDER BY created_at, id LIMIT ${mostBudgets}`)
+  return db.any(sql.type(row(BudgetRow))`SELECT ${columns} FROM budgets.budgets ORDER BY created_at, id LIMIT ${mostBudgets}`)
 }
 
 export async function countBudgets(db: Queries): Promise<number> {
@@ -40,11 +39,11 @@ export async function countBudgets(db: Queries): Promise<number> {
 }
 
 export async function findBudget(db: Queries, id: string) {
-  return uuid.test(id) ? db.maybeOne(Budget`SELECT ${columns} FROM budgets.budgets WHERE id = ${id}`) : null
+  return uuid.test(id) ? db.maybeOne(sql.type(row(BudgetRow))`SELECT ${columns} FROM budgets.budgets WHERE id = ${id}`) : null
 }
 
 export function insertBudget(db: Queries, id: string, budget: Written) {
-  return db.one(Budget`
+  return db.one(sql.type(row(BudgetRow))`
     INSERT INTO budgets.budgets (id, name, scope, subject, period, time_zone, unit, most, enforcement, warn_percent, enabled, created_by)
     VALUES (${id}, ${budget.name}, ${budget.scope}, ${budget.subject}, ${budget.period}, ${budget.time_zone}, ${budget.unit}, ${budget.most}, ${budget.enforcement},
       ${budget.warn_percent}, ${budget.enabled}, ${budget.created_by}) RETURNING ${columns}`)
@@ -52,7 +51,7 @@ export function insertBudget(db: Queries, id: string, budget: Written) {
 
 /** Null when it is gone. */
 export function updateBudget(db: Queries, id: string, budget: Changed) {
-  return db.maybeOne(Budget`
+  return db.maybeOne(sql.type(row(BudgetRow))`
     UPDATE budgets.budgets SET name = ${budget.name}, most = ${budget.most}, enforcement = ${budget.enforcement}, warn_percent = ${budget.warn_percent}, enabled = ${budget.enabled},
       updated_at = now()
     WHERE id = ${id} RETURNING ${columns}`)

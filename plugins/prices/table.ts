@@ -90,7 +90,7 @@ export function spellings(model: string): string[] {
 }
 
 /** A part without a price of its own costs what its whole does. */
-export function wholeRates({ input, output, cachedInput = input, cacheWrite = input, reasoning = output }: Written): Rates {
+function wholeRates({ input, output, cachedInput = input, cacheWrite = input, reasoning = output }: Written): Rates {
   return { input, output, cachedInput, cacheWrite, reasoning }
 }
 

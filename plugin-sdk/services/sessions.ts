@@ -146,6 +146,20 @@ export interface SessionMemory {
   /** A run holds the session. */
   busy: boolean
 }
+/** A run of a session that is, or was lately, under way. */
+export interface SessionActivity {
+  runId: string
+  sessionKey: string
+  /** Whose the session is, and who has started the run. */
+  ownerId: string
+  userId: string
+  agentKey: string
+  channel: string
+  chatId: string
+  /** Id of the node where it is. */
+  node: string
+  isRunning: boolean
+}
 export interface NewSummary {
   sessionKey: string
   summary: string
@@ -184,6 +198,8 @@ export interface SessionsService extends UsageSource {
   /** Adds an assistant message without a run. Null when there is no such session. */
   append(caller: Caller, sessionKey: string, content: string): Promise<string | null>
   answer(caller: Caller, runId: string): Promise<RunAnswer | null>
+  /** Runs of these sessions that are under way, or have ended within the last seconds; of all sessions of the tenant, whoever asks: look at `ownerId`. */
+  activity(caller: Caller, sessionKeys: readonly string[], seconds: number): Promise<SessionActivity[]>
   /** Forgets the session's messages; one that is not there is left so. Rejects with `sessions.busy` while a run holds it, with `sessions.foreign` for another user's. */
   clear(caller: Caller, sessionKey: string): Promise<void>
   /** An agent is gone: its sessions go with it, whoever they belong to, in the caller's transaction. A run under way in one of them ends without a trace. Returns how many. */

@@ -1,4 +1,4 @@
-import { type Finish, type FinishedRun, type Host, Prices, Sessions } from "@plugboard/sdk"
+import { type Finish, type FinishedRun, type Host, Prices, Sessions, type Usage } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import type { Completed, CutOff, Outcome, Outcomes } from "./outcome.ts"
 import { patiently } from "./patience.ts"
@@ -6,7 +6,7 @@ import type { Run } from "./run.ts"
 import type { Telling } from "./telling.ts"
 
 /** Ends runs: what was made is stored first, then the one terminal event is told, then those who wait are answered. */
-export function createEnding(host: Host<typeof manifest>, { tell }: Telling, outcomes: Outcomes) {
+export function createEnding(host: Host<typeof manifest>, { tell, tellWhole }: Telling, outcomes: Outcomes) {
   const sessions = host.use(Sessions)
 
   async function store(run: Run, outcome: Outcome) {
@@ -53,17 +53,11 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
   function announce(run: Run, outcome: Outcome): void {
     if (outcome.status === "completed") {
       const { content, thinking, usage } = outcome
-      if (!run.request.stream && content !== "") tell(run, "chunk", { content })
+      if (!run.request.stream && content !== "") tellWhole(run, content)
       tell(run, "run.completed", {
         content,
         ...(thinking !== "" && { thinking }),
-        usage: {
-          prompt_tokens: usage.promptTokens,
-          completion_tokens: usage.completionTokens,
-          total_tokens: usage.promptTokens + usage.completionTokens,
-          cache_creation_tokens: usage.cacheWriteTokens,
-          cache_read_tokens: usage.cachedTokens,
-        },
+        usage: toldUsage(usage),
       })
     } else if (outcome.status === "cancelled") tell(run, "run.cancelled")
     else tell(run, "run.failed", { error: outcome.cause })
@@ -126,6 +120,17 @@ export function createEnding(host: Host<typeof manifest>, { tell }: Telling, out
       conclude(run, outcome)
       return next
     },
+  }
+}
+
+/** As the event carries it. Source: wire contract, websocket 5.1. */
+export function toldUsage(usage: Usage) {
+  return {
+    prompt_tokens: usage.promptTokens,
+    completion_tokens: usage.completionTokens,
+    total_tokens: usage.promptTokens + usage.completionTokens,
+    cache_creation_tokens: usage.cacheWriteTokens,
+    cache_read_tokens: usage.cachedTokens,
   }
 }
 

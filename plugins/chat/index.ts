@@ -6,6 +6,7 @@ import { createCompletions } from "./completions.ts"
 import { createControl } from "./control.ts"
 import { datetime } from "./datetime.ts"
 import { createEngine } from "./engine.ts"
+import { createFollowing } from "./following.ts"
 import { createIdleWait } from "./idle-wait.ts"
 import { manifest } from "./manifest.ts"
 import { modelList } from "./model-list.ts"
@@ -22,6 +23,7 @@ export default definePlugin(manifest, (host) => {
   host.contribute(Tools, datetime.name, datetime)
   const runs = createAskedRuns(host, engine)
   const wake = createWake(host, runs, outcomes)
+  const following = createFollowing(host, engine)
   const waitUntilIdle = createIdleWait(host, engine)
   host.offer(Runs, runs)
   host.offer(AgentAnswers, createAgentAnswers(host, engine, outcomes))
@@ -38,6 +40,8 @@ export default definePlugin(manifest, (host) => {
       "chat.abort": (named, { caller }) => control.abort(caller, named),
       "chat.inject": ({ message, label, ...named }, { caller }) => control.inject(caller, named, message, label),
       "chat.events": ({ from, ...named }, { caller }) => control.events(caller, named, from ?? 0),
+      "sessions.follow": ({ key }, call) => following.follow(call, key),
+      "sessions.unfollow": async ({ key }, call) => following.unfollow(call, key),
       "chat.session.status": (named, { caller }) => control.status(caller, named),
     },
     jobs: {
@@ -47,7 +51,10 @@ export default definePlugin(manifest, (host) => {
         await host.db.for(caller).query(sql.type(row(Type.Object({})))`DELETE FROM chat.stream_frames WHERE created_at < now() - interval '1 day'`)
       },
     },
-    drain: (signal) => engine.drain(signal),
+    drain(signal) {
+      following.stop()
+      return engine.drain(signal)
+    },
     async stop() {
       await rejoining.stop()
       await engine.stored.stop()

@@ -189,6 +189,26 @@ export const manifest = defineManifest({
       }),
       aliases: { agent_key: "agentId" },
     },
+    "sessions.follow": {
+      role: "viewer",
+      summary: "Get the events of a session's runs on this socket, whoever starts them, on any node",
+      params: Type.Object({ key: Key }),
+      result: Type.Object({
+        ok: Type.Literal(true),
+        key: Type.String(),
+        runId: Type.String({ description: "Of the run under way, whose events come from the first on; empty: of none." }),
+      }),
+      aliases: { session_key: "key", sessionKey: "key" },
+      order: "key",
+    },
+    "sessions.unfollow": {
+      role: "viewer",
+      summary: "Follow a session no more",
+      params: Type.Object({ key: Key }),
+      result: Type.Object({ ok: Type.Literal(true), followed: Type.Boolean() }),
+      aliases: { session_key: "key", sessionKey: "key" },
+      order: "key",
+    },
     "chat.session.status": {
       role: "viewer",
       summary: "Whether a run is under way in a session",
@@ -230,6 +250,7 @@ export const manifest = defineManifest({
     run_broken: { kind: "INTERNAL", params: Type.Object({ run: Type.String() }) },
     // Not a conflict, which OpenAI's clients would answer by asking again.
     run_cancelled: { kind: "UNPROCESSABLE" },
+    follows_too_much: { kind: "RESOURCE_EXHAUSTED", params: Type.Object({ most: Type.Integer() }) },
     too_many_runs: { kind: "UNAVAILABLE" },
     stopping: { kind: "UNAVAILABLE" },
   },

@@ -7,6 +7,8 @@ export interface Telling {
   tell(run: Run, type: string, payload?: Readonly<Record<string, unknown>>): void
   /** Deltas that came together: each on its own in the log, joined for the sockets. */
   tellDeltas(run: Run, type: "chunk" | "thinking", texts: readonly string[]): void
+  /** All of the text, for the sockets of a run that does not stream; its log has the text in pieces. */
+  tellWhole(run: Run, content: string): void
 }
 
 export function createTelling(host: Host<typeof manifest>): Telling {
@@ -36,6 +38,7 @@ export function createTelling(host: Host<typeof manifest>): Telling {
       run.log.wake()
       publish(run, seq, type, payload)
     },
+    tellWhole: (run, content) => publish(run, run.log.events.length - 1, "chunk", { content }),
     tellDeltas(run, type, texts) {
       let seq = 0
       for (const content of texts) seq = run.log.append(type, { content })

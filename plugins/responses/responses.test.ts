@@ -127,6 +127,7 @@ describe("responses, asked by the official client", () => {
   it("are runs of an agent where the model names one", async () => {
     const client = await room.openai("agent-reader")
     const { output_text: text } = await client.responses.create({ model: "agent:default", input: "hello" })
+    equal(text.split("word0").length, 2)
     ok(text.startsWith("word0"))
     equal((await room.ended("agent-reader")).status, "completed")
   })

@@ -1,5 +1,6 @@
 import { Agents, type Caller, definePlugin, pageOf, reply, Sessions, wireMessage } from "@plugboard/sdk"
 import { createReads, lookUp, pageOfSession, visibleTo } from "./access.ts"
+import { activityOf } from "./activity.ts"
 import { createBranches } from "./branch.ts"
 import { createChanges } from "./change.ts"
 import { createLeases } from "./leases.ts"
@@ -21,6 +22,7 @@ export default definePlugin(manifest, (host) => {
     ...createTurns(host),
     ...createReads(host),
     ...createSummaries(host),
+    activity: (caller, keys, seconds) => activityOf(host.db.for(caller), keys, seconds),
     clear: changes.clear,
     usage: (caller, from, to, most, skip) => usageGroups(host.db.for(caller), from, to, most, skip),
     usedSince: (caller, from) => firstEnd(host.db.for(caller), from),

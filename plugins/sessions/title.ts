@@ -1,3 +1,6 @@
+import type { Caller, Host } from "@plugboard/sdk"
+import type { manifest } from "./manifest.ts"
+
 const mostWords = 15
 const mostChars = 100
 
@@ -12,4 +15,20 @@ export function titleOf(message: string): string {
         .slice(0, mostChars - 1)
         .toWellFormed()
         .trimEnd()}…`
+}
+
+/** Between two tellings of names, in ms: on a server each that goes to the other nodes by itself would cost a turn one statement more. */
+const everyMs = 500
+
+/** Tells users and admins what new sessions are called. */
+export function createTitles(host: Host<typeof manifest>): (caller: Caller, sessionKey: string, label: string) => void {
+  let waiting: { caller: Caller; sessionKey: string; label: string }[] = []
+  function tellAll(): void {
+    const told = waiting
+    waiting = []
+    for (const { caller, ...rest } of told) host.events.publish(caller, "session.updated", { ...rest, userId: caller.userId }, { userId: caller.userId })
+  }
+  return (caller, sessionKey, label) => {
+    if (waiting.push({ caller, sessionKey, label }) === 1) setTimeout(tellAll, everyMs).unref()
+  }
 }

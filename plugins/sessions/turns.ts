@@ -17,7 +17,7 @@ import {
 } from "@plugboard/sdk"
 import { Type } from "typebox"
 import type { manifest } from "./manifest.ts"
-import { titleOf } from "./title.ts"
+import { createTitles, titleOf } from "./title.ts"
 
 const Answer = Type.Object({ answer: Type.Unknown() })
 
@@ -25,6 +25,8 @@ const Answer = Type.Object({ answer: Type.Unknown() })
 export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, "begin" | "resume" | "finish" | "injected" | "answer"> {
   const { id: node, boot } = host.node
   const fixed = { node, boot, leaseSeconds: host.config.leaseSeconds, historyLimit: host.config.historyMessages }
+
+  const tellTitle = createTitles(host)
 
   /** A session as the model is shown it. `opened`: by this turn. */
   function started({ opened, summary, summarizedTo, ...begun }: StartedRow, message: string): Started {
@@ -90,9 +92,7 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
         .for(caller)
         .one(sql.type(row(Answer))`SELECT sessions.finish_turn(${jsonText({ ...finish, toolCalls, contextTokens, node })}::jsonb) AS answer`)
       const { nextNode, ...finished } = ended as Finished & { nextNode?: string | null }
-      if (finished.outcome === "finished" && title) {
-        host.events.publish(caller, "session.updated", { sessionKey: finish.sessionKey, label: title, userId: caller.userId }, { userId: caller.userId })
-      }
+      if (finished.outcome === "finished" && title) tellTitle(caller, finish.sessionKey, title)
       if (finished.outcome !== "finished" || finished.next === null || nextNode === node) return finished
       // It waits on another node, which hears that its turn has come.
       host.events.publish(caller, "sessions.turn_ready", { runId: finished.next, node: nextNode as string })

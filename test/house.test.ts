@@ -123,7 +123,7 @@ describe("what the code may not do", () => {
 
   it("has one way out: kernel/egress.ts", () => {
     // The command asks a gateway as any client does; the probe tries, from within a sandbox, what must be refused there.
-    const others = /^kernel\/(egress|command\/remote-plugins|sandbox\/child\/probe)\.ts:/
+    const others = /^kernel\/(egress|command\/remote-gateway|sandbox\/child\/probe)\.ts:/
     // `host.http.request(` is that way, and `async fetch(` defines it; `http.request(` is Node's own.
     const calls = /(?<![.\w]|async )fetch\(|\bglobalThis\.fetch\(|(?<![.#\w])https?\.(request|get)\(|new WebSocket\(/
     const imports = /^import (?!type).*(from "undici"|\b(request|get)\b.*from "node:https?"|from "node:(net|tls|dgram|http2)")/

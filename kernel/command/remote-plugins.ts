@@ -1,49 +1,15 @@
 import type { InstalledPlugin, PluginDetails } from "@plugboard/sdk"
-import type { GatewayConfig } from "../config.ts"
-import { fail } from "../failures.ts"
 import type { Door } from "./plugins-door.ts"
+import type { Ask } from "./remote-gateway.ts"
 
-/** How long to wait for a gateway's first sign of life, in ms. A loaded one takes a while. */
-const greetingMs = 5_000
-
-/** The gateway that listens there; undefined when nothing does. Fails when something else does. */
-export async function findGateway({ host, port, token }: Pick<GatewayConfig, "host" | "port" | "token">): Promise<Door | undefined> {
-  const url = `http://${reachable(host)}:${port}`
-  const greeting = await fetch(`${url}/health`, { signal: AbortSignal.timeout(greetingMs) }).catch((error: { cause?: { code?: string } }) => {
-    if (error.cause?.code === "ECONNREFUSED") return undefined
-    throw fail("unavailable", {}, { text: `Something at ${url} does not answer. See whether a gateway runs there, or set PLUGBOARD_PORT to its port.`, cause: error })
-  })
-  if (!greeting) return undefined
-  const { protocol } = (await greeting.json().catch(() => ({}))) as { protocol?: unknown }
-  if (protocol === undefined) throw fail("unavailable", {}, { text: `What answers at ${url} is no Plugboard gateway. Set PLUGBOARD_PORT to the gateway's port.` })
-  return remotePlugins(url, token)
-}
-
-function remotePlugins(url: string, token: string | undefined): Door {
-  async function ask<T>(method: string, path: string, body?: object | Uint8Array): Promise<T> {
-    const bytes = body instanceof Uint8Array
-    const response = await fetch(`${url}/v1/plugins${path}`, {
-      method,
-      headers: {
-        ...(token && { authorization: `Bearer ${token}` }),
-        // With the token it says who acts; the gateway takes it for an owner when it is one.
-        "x-goclaw-user-id": "system",
-        "content-type": bytes ? "application/gzip" : "application/json",
-      },
-      body: bytes ? new Blob([body as Uint8Array<ArrayBuffer>]) : body && JSON.stringify(body),
-    })
-    const answer = (await response.json().catch(() => ({}))) as T & { error?: string }
-    if (response.status === 401)
-      throw fail("unauthenticated", {}, { text: `The gateway at ${url} takes no command without its token. Set PLUGBOARD_TOKEN to what it was started with.` })
-    if (!response.ok) throw fail("unavailable", {}, { text: answer.error ?? `The gateway at ${url} answered ${response.status}.` })
-    return answer
-  }
-  const at = (id: string, what = "") => `/${encodeURIComponent(id)}${what}`
+export function remotePlugins(ask: Ask): Door {
+  const plugins = "/v1/plugins"
+  const at = (id: string, what = "") => `${plugins}/${encodeURIComponent(id)}${what}`
   const details = (method: string, path: string, body?: object | Uint8Array) => ask<PluginDetails>(method, path, body)
   return {
-    list: async (limit, offset) => (await ask<{ plugins: InstalledPlugin[] }>("GET", `?limit=${limit}&offset=${offset}`)).plugins,
+    list: async (limit, offset) => (await ask<{ plugins: InstalledPlugin[] }>("GET", `${plugins}?limit=${limit}&offset=${offset}`)).plugins,
     inspect: (id) => details("GET", at(id)),
-    add: (tarball) => details("POST", "", tarball),
+    add: (tarball) => details("POST", plugins, tarball),
     grant: (id, hash) => details("POST", at(id, "/grant"), { hash }),
     enable: (id, scope, tenant) => details("POST", at(id, "/enable"), { scope, tenant }),
     disable: (id, scope, tenant) => details("POST", at(id, "/disable"), { scope, tenant }),
@@ -52,10 +18,4 @@ function remotePlugins(url: string, token: string | undefined): Door {
     remove: async (id, { purge }) => void (await ask("DELETE", at(id, `?purge=${purge}`))),
     close: async () => undefined,
   }
-}
-
-/** An address to listen on may be one that nobody can call. */
-function reachable(host: string): string {
-  if (host === "0.0.0.0" || host === "::") return "127.0.0.1"
-  return host.includes(":") ? `[${host}]` : host
 }

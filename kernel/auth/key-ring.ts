@@ -1,6 +1,7 @@
 import { type Role, row, type Scope, scopes, sql } from "@plugboard/sdk"
 import { LRUCache } from "lru-cache"
 import { Type } from "typebox"
+import { atMost } from "../at-most.ts"
 import type { Database } from "../db/database.ts"
 import type { EventBus } from "../events.ts"
 import type { GatewayLog } from "../log.ts"
@@ -41,7 +42,7 @@ const minute = 60_000
 export function createKeyRing({ db, log, bus }: { db: Database; log: GatewayLog; bus: EventBus }): KeyRing {
   const uses = createUseRecorder(db, log)
   const listeners: ((keyId: string) => void)[] = []
-  const endedLately = new LRUCache<string, true>({ max: 10_000, ttl: minute })
+  const endedLately = new LRUCache<string, true>({ ...atMost(10_000), ttl: minute })
   const keys = new Lookup<LiveKey & { expiresAt: number }>({
     max: 10_000,
     ttlMs: 5 * minute,

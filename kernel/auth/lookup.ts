@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache"
+import { atMost } from "../at-most.ts"
 
 export interface LookupOptions<V> {
   /** Entries found; as many again for entries that are missing. */
@@ -23,8 +24,8 @@ export class Lookup<V extends object> {
 
   constructor(options: LookupOptions<V>) {
     this.#options = options
-    this.#found = new LRUCache({ max: options.max, ttl: options.ttlMs })
-    this.#missing = new LRUCache({ max: options.max, ttl: options.missTtlMs })
+    this.#found = new LRUCache({ ...atMost(options.max), ttl: options.ttlMs })
+    this.#missing = new LRUCache({ ...atMost(options.max), ttl: options.missTtlMs })
   }
 
   get(key: string): V | null | Promise<V | null> {

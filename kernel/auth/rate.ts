@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache"
+import { atMost } from "../at-most.ts"
 
 /** How many calls may come at once after a pause. Source: wire contract, http-core 1.5. */
 const burst = 5
@@ -14,7 +15,7 @@ const exactMs = 0.001
 export function createRateLimit(perMinute: number, now: () => number = () => performance.now()): (key: string) => number {
   if (perMinute <= 0) return () => 0
   const tokenMs = 60_000 / perMinute
-  const fullAt = new LRUCache<string, number>({ max: most })
+  const fullAt = new LRUCache<string, number>(atMost(most))
   return function spendToken(key) {
     const time = now()
     const full = Math.max(time, fullAt.get(key) ?? 0)

@@ -1,11 +1,12 @@
 import type { CacheOptions, Caller, TenantCache } from "@plugboard/sdk"
 import { LRUCache } from "lru-cache"
+import { atMost } from "../at-most.ts"
 import type { EventBus } from "../events.ts"
 import { encryptionChanged } from "../key-ring.ts"
 
 /** One load for all who wait; an invalidation during a load makes its result serve those who wait, and be forgotten. */
 export function createTenantCache<V>(options: CacheOptions<V>, bus: EventBus, undo: (() => void)[] = []): TenantCache<V> {
-  const entries = new LRUCache<string, { value: V }>({ max: options.max, ttl: options.ttlMs })
+  const entries = new LRUCache<string, { value: V }>({ ...atMost(options.max), ttl: options.ttlMs })
   const loading = new Map<string, { value: Promise<V>; stale: boolean }>()
   for (const event of options.changedBy) {
     const forget = ({ tenantId }: { tenantId: string | null }) => {

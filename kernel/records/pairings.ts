@@ -2,6 +2,7 @@ import { randomBytes, randomUUIDv7 } from "node:crypto"
 import { type Caller, type NewPairing, type PairedDevice, type PairingsService, row, sql } from "@plugboard/sdk"
 import { LRUCache } from "lru-cache"
 import { type Static, Type } from "typebox"
+import { atMost } from "../at-most.ts"
 import type { Database, KernelTx } from "../db/database.ts"
 import { fail } from "../failures.ts"
 
@@ -31,7 +32,7 @@ const Count = row(Type.Object({ count: Type.Integer() }))
 
 /** Pairings over the kernel's own table. Rules: wire contract, websocket 2.5 and 4.9. */
 export function createPairingsService({ db }: { db: Database }): PairingsService {
-  const misses = new LRUCache<string, number>({ max: 10_000, ttl: missesMs, noUpdateTTL: true })
+  const misses = new LRUCache<string, number>({ ...atMost(10_000), ttl: missesMs, noUpdateTTL: true })
   /** Counted before it is known to be wrong, so that many at once are no way around. */
   async function trying<T>({ tenantId, userId }: Caller, work: () => Promise<T>): Promise<T> {
     const who = `${tenantId}\n${userId}`

@@ -1,6 +1,6 @@
 import type { Log } from "@plugboard/sdk"
 import pino, { type Logger } from "pino"
-import { LogLines, levels } from "./log-lines.ts"
+import { LogLines, levels } from "./records/log-lines.ts"
 
 export interface GatewayLog extends Log {
   child(fields: object): GatewayLog

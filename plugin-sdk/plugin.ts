@@ -34,6 +34,8 @@ export interface RpcCall {
   readonly caller: Caller
   /** Opaque id of the socket. */
   readonly connectionId: string
+  /** The browser pairing by which the socket came in, or for which it waits. */
+  readonly senderId?: string
   /** True on a socket of today's command-line client, which needs other shapes. */
   readonly cliProfile: boolean
   /** Ends when the socket closes or the gateway stops. */

@@ -64,7 +64,7 @@ export async function scratchAuth(): Promise<ScratchAuth> {
   const scratch: ScratchAuth = {
     db,
     keys: createKeysService({ db }),
-    tenants: createTenantsService({ db }),
+    tenants: createTenantsService({ db, forget: async () => undefined }),
     door(options = {}) {
       const door = createAuth({ config: { token: gatewayToken, ownerIds: [], rateLimitRpm: 0, ...options }, db: watched, log, bus })
       doors.push(door)

@@ -11,7 +11,7 @@ import { type GatewayLog, Redactor } from "../log.ts"
 import { type Crossing, Services, sameProcess } from "../plugins/services.ts"
 import { createSecrets, type SecretBox } from "../secrets.ts"
 import { followEncryption } from "../upkeep/follow-encryption.ts"
-import { LiveSettings } from "./live-settings.ts"
+import { LiveSettings } from "../upkeep/live-settings.ts"
 
 /** What every other part of a gateway stands on. */
 export interface Ground {

@@ -23,6 +23,7 @@ import { createKeysService } from "../records/keys.ts"
 import { createLogsService } from "../records/logs.ts"
 import { createTenantsService } from "../records/tenants.ts"
 import type { Rpc } from "../rpc/create.ts"
+import { forgetGone } from "../upkeep/gone-tenants.ts"
 import { version } from "../version.ts"
 import type { Ground } from "./ground.ts"
 import type { Installed } from "./installed.ts"
@@ -38,15 +39,20 @@ export interface OwnServicesOptions {
 }
 
 /** What the kernel knows and keeps, for plugins. */
-export function offerOwnServices({ config, db, load, log, services, settings }: Ground, { manager, installed, pairings, encryption, rpc, startedAt }: OwnServicesOptions): void {
+export function offerOwnServices(
+  { config, db, load, log, services, settings, stopping }: Ground,
+  { manager, installed, pairings, encryption, rpc, startedAt }: OwnServicesOptions,
+): void {
   const { plugins, bundled, configured } = installed
   const kernel = { id: "kernel" }
+  const forget = () => forgetGone({ db, log }, stopping).catch((err: unknown) => log.warn({ err }, "rows of removed tenants left; the next start goes on"))
+  void forget()
   services.offer(kernel, Audit, createAuditService({ db }))
   services.offer(kernel, Keys, createKeysService({ db }))
   services.offer(kernel, Logs, createLogsService(log))
   services.offer(kernel, Pairings, pairings)
   services.offer(kernel, Encryption, encryption)
-  services.offer(kernel, Tenants, createTenantsService({ db }))
+  services.offer(kernel, Tenants, createTenantsService({ db, forget }))
   services.offer(kernel, Catalog, createCatalog(manager, version))
   services.offer(kernel, Gateway, {
     async health() {

@@ -6,12 +6,12 @@ import { Type } from "typebox"
 import { ConfigFile, checkConfig, type GatewayConfig, type Settings, wholeSettings } from "../config.ts"
 import type { Database, KernelTx } from "../db/database.ts"
 import { fail } from "../failures.ts"
-import { type LiveSettings, settingsEvent, storedSettings } from "../gateway/live-settings.ts"
 import { createChanges } from "../packages/changes.ts"
 import type { Configured } from "../packages/configured.ts"
 import { type KnownPlugin, knownPlugins } from "../packages/known.ts"
 import { isObject, type Json, masked, mergeSettings, withoutFile } from "../packages/settings.ts"
 import type { Candidate } from "../plugins/discover.ts"
+import { type LiveSettings, settingsEvent, storedSettings } from "../upkeep/live-settings.ts"
 import { canonical, differences, nodePart, ofNode, patched, pick, settingNames, unlikeDefaults } from "./document.ts"
 
 export interface ConfigurationRooms {

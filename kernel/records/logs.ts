@@ -1,6 +1,6 @@
 import { type Caller, hasRole, type LogBatch, type LogFilter, type LogLevel, type LogLine, type LogsService, logLevels } from "@plugboard/sdk"
-import { type LogLines, levels } from "../log-lines.ts"
 import { mayChangeAll } from "../packages/powers.ts"
+import { type LogLines, levels } from "./log-lines.ts"
 
 /** Lines that wait for one reader; the oldest make room. */
 const mostWaiting = 500

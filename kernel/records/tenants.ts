@@ -4,6 +4,7 @@ import { Type } from "typebox"
 import type { Database } from "../db/database.ts"
 import { fail } from "../failures.ts"
 import { masterTenantId } from "../tenancy.ts"
+import { noteGone } from "../upkeep/gone-tenants.ts"
 import { createMembers } from "./members.ts"
 import { demandTenant, TenantFields, tenantColumns, tenantRow } from "./tenant-rows.ts"
 
@@ -11,7 +12,7 @@ const Mine = row(Type.Object({ ...TenantFields, role: Type.String() }))
 const Nothing = row(Type.Object({}))
 
 /** Tenants over the kernel's own tables. Rows and rules: wire contract, websocket 4.16, http-core 7. */
-export function createTenantsService(rooms: { db: Database }): TenantsService {
+export function createTenantsService(rooms: { db: Database; forget(): Promise<void> }): TenantsService {
   const { kernel } = rooms.db
   return {
     ...createMembers(rooms),
@@ -54,13 +55,17 @@ export function createTenantsService(rooms: { db: Database }): TenantsService {
         tx.publish("kernel.tenant_changed", { closed: changed.status !== "active" }, id)
         return changed
       }),
-    remove: (caller, ref) =>
-      kernel.transaction(async (tx) => {
+    async remove(caller, ref) {
+      await kernel.transaction(async (tx) => {
         const { id, slug } = await demandTenant(tx, caller, ref, { lock: true })
         if (id === masterTenantId) throw fail("master_stays")
         await tx.query(sql.type(Nothing)`DELETE FROM kernel.tenants WHERE id = ${id}`)
+        await noteGone(tx, id)
         tx.audit(caller, { action: "tenant.deleted", entityType: "tenant", entityId: id, details: { slug } })
         tx.publish("kernel.tenant_changed", { closed: true }, id)
-      }),
+      })
+      // Nobody reaches its rows any more; the answer does not wait for them to go.
+      void rooms.forget()
+    },
   }
 }

@@ -3,6 +3,7 @@ import { type Static, Type } from "typebox"
 import type { Auth, Credentials } from "../auth/auth.ts"
 import { fail } from "../failures.ts"
 import { localeOf } from "../i18n.ts"
+import { unstorableIn } from "../storable.ts"
 import { masterTenantId } from "../tenancy.ts"
 import type { Connection } from "./connection.ts"
 import { parametersFor } from "./parameters.ts"
@@ -38,6 +39,8 @@ export async function connect(connection: Connection, given: Record<string, unkn
   // The command-line client of today says nothing of a protocol or a language. Source: wire contract, websocket 8.
   const silent = given.locale === undefined && given.protocolVersion === undefined && given.protocol === undefined
   connection.locale = localeOf(given.locale)
+  // No key looks like this: whatever else is wrong with the call, it is a wrong token.
+  if (typeof given.token === "string" && unstorableIn(given.token)) throw fail("unauthenticated")
   const params = parametersFor(decl)(given) as Static<typeof connectParams>
   const cliProfile = params.profile === "cli" || (silent && (params.user_id === "cli" || params.user_id === "cli-user"))
   const shown: Credentials = {

@@ -93,6 +93,7 @@ export function createDispatch(rooms: DispatchRooms): (connection: Connection, t
     const call: RpcCall = {
       caller: caller ?? stranger(connection),
       connectionId: connection.id,
+      senderId: connection.senderId,
       cliProfile: connection.cliProfile,
       get closed() {
         return connection.closed

@@ -87,7 +87,7 @@ export interface TenantsService {
   create(caller: Caller, input: NewTenant): Promise<TenantRow>
   /** A tenant that is not active admits nobody but owners. Owners only; the master tenant stays active. */
   update(caller: Caller, ref: string, change: TenantChange): Promise<TenantRow>
-  /** With its members, API keys and pairings. Owners only; never the master tenant. */
+  /** With its members, API keys and pairings, and what plugins keep for it, which is deleted in the background. Owners only; never the master tenant. */
   remove(caller: Caller, ref: string): Promise<void>
   /** By user id. Owners only. */
   members(caller: Caller, ref: string, limit: number, offset: number): Promise<Member[]>

@@ -9,8 +9,9 @@ export default definePlugin(manifest, (host) => {
   host.offer(PairingDoor, {})
   return {
     rpc: {
-      "browser.pairing.status": async ({ sender_id }) => {
-        const status = sender_id ? await pairings.status(sender_id) : "expired"
+      "browser.pairing.status": async ({ sender_id }, { senderId }) => {
+        const asked = sender_id || senderId
+        const status = asked ? await pairings.status(asked) : "expired"
         return { status, approved: status === "approved" }
       },
       "device.pair.request": ({ senderId, channel, chatId = "", accountId = "default" }, { caller }) => {

@@ -27,7 +27,8 @@ describe("pairing", () => {
     match(code, /^[A-HJ-NP-Z2-9]{8}$/)
     match(senderId, /^[0-9a-f]{8}-/)
     deepEqual([rest.protocol, rest.status, rest.server.name, Object.keys(rest).length], [3, "pending_pairing", "goclaw", 3])
-    deepEqual(await socket.call("browser.pairing.status", { sender_id: senderId }), { status: "pending", approved: false })
+    // A socket that names none asks for its own.
+    for (const params of [{ sender_id: senderId }, {}]) deepEqual(await socket.call("browser.pairing.status", params), { status: "pending", approved: false })
     for (const method of ["health", "device.pair.approve", "agents.list"]) equal((await socket.request(method, { code })).error?.code, "UNAUTHORIZED", method)
     equal(await statusOf(senderId), 401)
     equal((await socket.request("connect", { token: "wrong", user_id: "bea" })).error?.code, "UNAUTHORIZED")
@@ -47,6 +48,7 @@ describe("pairing", () => {
     equal((await socket.request("health")).error?.code, "UNAUTHORIZED")
     deepEqual((await socket.call("connect", { user_id: "bea", sender_id: senderId })).role, "operator")
     await socket.call("health")
+    deepEqual(await socket.call("browser.pairing.status"), { status: "approved", approved: true })
     equal(await statusOf(senderId), 200)
     equal((await admin.request("device.pair.approve", { code })).error?.code, "NOT_FOUND")
     socket.close()

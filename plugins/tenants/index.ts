@@ -36,6 +36,10 @@ export default definePlugin(manifest, (host) => {
         const { limit, offset } = pageOf(query, most)
         return { users: await tenants.members(caller, params.id, limit, offset) }
       },
+      own: async ({ query, caller }) => {
+        const { limit, offset } = pageOf(query, most)
+        return { users: await tenants.members(caller, caller.tenantId, limit, offset) }
+      },
       addMember: async ({ params, body, caller }) => {
         await tenants.addMember(caller, params.id, body.user_id, body.role ?? "member")
         return ok

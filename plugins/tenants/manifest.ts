@@ -72,6 +72,7 @@ export const manifest = defineManifest({
     },
     remove: { method: "DELETE", path: "/v1/tenants/:id", ...owner, summary: "Remove a tenant with its members and keys", params: InPath, reply: Ok },
     members: { method: "GET", path: "/v1/tenants/:id/users", ...owner, summary: "List members", params: InPath, query: PageQuery, reply: MemberList, alsoAs: "payload" },
+    own: { method: "GET", path: "/v1/tenant-users", role: "operator", tags, summary: "List members of the caller's tenant", query: PageQuery, reply: MemberList },
     addMember: {
       method: "POST",
       path: "/v1/tenants/:id/users",

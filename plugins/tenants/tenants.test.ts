@@ -91,6 +91,8 @@ describe("tenants", () => {
     equal((await owner.post(path, { user_id: "bob", role: "king" })).status, 400)
     for (const _ of [1, 2]) deepEqual((await owner.delete(`${path}/${encodeURIComponent("tg:ana@x/1")}`)).body, { ok: "true" })
     equal((await owner.get(path)).body.users.length, 1)
+    const operator = await gateway.as("operator", "members", "otto")
+    deepEqual([(await operator.get("/v1/tenant-users")).body.users[0].user_id, (await operator.get(path)).status], ["bob", 403])
   })
 
   it("let a member in at once, and out at once when it is removed, on an open socket too", async () => {
@@ -175,5 +177,21 @@ describe("tenants", () => {
       logs.map(({ action }: { action: string }) => action),
       ["tenant.deleted", "tenant.user.removed", "tenant.user.added", "tenant.updated", "tenant.created"],
     )
+  })
+
+  it("take with them what plugins keep for them, and leave the audit log", async () => {
+    const admin = await gateway.as("admin", "leaving")
+    await admin.post("/v1/agents", { agent_key: "helper" })
+    await admin.post("/v1/chat/completions", { messages: [{ role: "user", content: "hello" }] })
+    await (await admin.rpc()).call("cron.create", { name: "daily", message: "hi", schedule: { kind: "cron", expr: "0 3 * * *" } })
+    await owner.delete("/v1/tenants/leaving")
+    const { rows } = await gateway.executeSql(`
+      SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+      WHERE c.relkind = 'r' AND c.relforcerowsecurity AND c.relnamespace <> 'kernel'::regnamespace`)
+    const counted = rows.map(({ name }) => `(SELECT count(*) FROM ${name} WHERE tenant_id = '${admin.tenantId}')`).join(" + ")
+    const left = async () => Number((await gateway.executeSql(`SELECT ${counted} + (SELECT count(*) FROM kernel.gone_tenants) AS count`)).rows[0]?.count)
+    while ((await left()) > 0) await new Promise((resolve) => setTimeout(resolve, 20))
+    const told = await gateway.executeSql("SELECT 1 FROM kernel.activity WHERE tenant_id = $1 LIMIT 1", [admin.tenantId])
+    equal(told.rows.length, 1)
   })
 })

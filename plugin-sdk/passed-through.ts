@@ -2,8 +2,8 @@ import type { Delta } from "./points/provider.ts"
 import { reply } from "./replies.ts"
 import type { AnswerHead, HeadedDeltas, PassedPart } from "./services/passthrough.ts"
 
-/** What a client is told of an answer beside it. */
-function headersOf({ runId, cache, budget }: AnswerHead): Record<string, string> {
+/** What a client is told of an answer beside it, as headers. */
+export function headersOf({ runId, cache, budget }: AnswerHead): Record<string, string> {
   return { "x-run-id": runId, ...(cache && { "x-cache": cache }), ...(budget && { "x-budget-warning": budget }) }
 }
 

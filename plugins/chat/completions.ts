@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type ContentPart, cacheWishIn, type Host, Passthrough, passedThrough, reply } from "@plugboard/sdk"
+import { type AgentProfile, Agents, type Caller, type ContentPart, cacheWishIn, type Host, headersOf, Passthrough, passedThrough, reply } from "@plugboard/sdk"
 import type { Static } from "typebox"
 import { chunks, completion, storedChunks } from "./completion-stream.ts"
 import { type ChatRequest, wireUsage } from "./completion-wire.ts"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
 import type { Outcomes } from "./outcome.ts"
+import { keptStream, PassedStream } from "./passed-stream.ts"
 import type { Rejoining } from "./rejoining.ts"
 import type { Request } from "./run.ts"
 
@@ -74,7 +75,13 @@ export function createCompletions(host: Host<typeof manifest>, engine: Engine, o
       return reply.sse(frames, { "x-run-id": runId })
     }
     const target = await targetOf(caller, body, headers)
-    if (target) return passedThrough(host.use(Passthrough).chat(caller, { ...target, cache: cacheWishIn(headers["cache-control"]) }, body, signal))
+    if (target) {
+      const asked = { ...target, cache: cacheWishIn(headers["cache-control"]) }
+      const ask = (ending: AbortSignal) => host.use(Passthrough).chat(caller, asked, body, ending)
+      if (!body.stream || !headers["x-stream-ids"]) return passedThrough(ask(signal))
+      const answer = await keptStream(ask, signal)
+      return answer instanceof PassedStream ? reply.sse(rejoining.beginPassed(caller, answer, signal), headersOf(answer.head)) : passedThrough(answer)
+    }
     const agent = await agentOf(caller, body, headers)
     const request = requestOf(caller, agent, body, headers)
     const started = await engine.start(caller, request)

@@ -24,10 +24,11 @@ interface Followed {
 export function createStoredStreams(host: Host<typeof manifest>) {
   const followed = new Set<Followed>()
   let timer: NodeJS.Timeout | undefined
-  let writing = Promise.resolve()
+  /** One write at a time: the next begins behind what this one takes. */
+  let writing: Promise<void> | undefined
 
   async function write(): Promise<void> {
-    const due = [...followed].filter(({ waiting, ending }) => waiting.length > 0 || ending !== null)
+    const due = [...followed].filter(isDue)
     for (const streams of Map.groupBy(due, ({ caller }) => caller.tenantId).values()) {
       const rows = streams.map(({ runId, caller, first, waiting, ending }) => ({
         run_id: runId,
@@ -51,9 +52,12 @@ export function createStoredStreams(host: Host<typeof manifest>) {
   function arm(): void {
     timer ??= setTimeout(() => {
       timer = undefined
-      writing = write()
+      writing ??= write()
         .catch((err: unknown) => host.log.debug({ err }, "streams not stored yet"))
-        .finally(() => [...followed].some(({ waiting, ending }) => waiting.length > 0 || ending !== null) && arm())
+        .finally(() => {
+          writing = undefined
+          if ([...followed].some(isDue)) arm()
+        })
     }, everyMs)
     timer.unref()
   }
@@ -97,6 +101,10 @@ export function createStoredStreams(host: Host<typeof manifest>) {
       await write().catch(() => undefined)
     },
   }
+}
+
+function isDue({ waiting, ending }: Followed): boolean {
+  return waiting.length > 0 || ending !== null
 }
 
 async function insertFrames(db: Queries, rows: readonly object[]): Promise<void> {

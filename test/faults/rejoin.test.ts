@@ -1,4 +1,4 @@
-import { equal, ok } from "node:assert/strict"
+import { deepEqual, equal, ok } from "node:assert/strict"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -9,7 +9,7 @@ import { type ChatRoom, chatRoom } from "../chat-room.ts"
 const streams = Number(process.env.REJOINS ?? 1_000)
 /** Cut and rejoined at once. */
 const atOnce = 40
-const body = JSON.stringify({ model: "agent:default", stream: true, stream_options: { include_usage: true }, messages: [{ role: "user", content: "hello there" }] })
+const asked = { stream: true, stream_options: { include_usage: true }, messages: [{ role: "user", content: "hello there" }] }
 
 // The embedded database has one gateway.
 const onServer = process.env.TEST_DATABASE_URL !== undefined
@@ -37,13 +37,18 @@ describe("a chat over HTTP that is cut and rejoined", function () {
     rmSync(dataDir, { recursive: true, force: true })
   })
 
-  const ask = (who: TestClient, headers: Record<string, string>, signal?: AbortSignal) =>
-    who.fetch("/v1/chat/completions", { method: "POST", body, signal, headers: { "content-type": "application/json", "x-goclaw-model": "paced-20-3", ...headers } })
+  const ask = (who: TestClient, headers: Record<string, string>, signal?: AbortSignal, model = "agent:default") =>
+    who.fetch("/v1/chat/completions", {
+      method: "POST",
+      body: JSON.stringify({ ...asked, model }),
+      signal,
+      headers: { "content-type": "application/json", "x-goclaw-model": "paced-20-3", ...headers },
+    })
 
   /** What came of a stream until `bytes` of it were there; whole events only, with the id of the last. */
-  async function readSome(bytes: number, headers: Record<string, string> = {}): Promise<{ text: string; lastId: string; runId: string }> {
+  async function readSome(bytes: number, headers: Record<string, string> = {}, model?: string): Promise<{ text: string; lastId: string; runId: string }> {
     const abort = new AbortController()
-    const response = await ask(client, { "x-stream-ids": "on", ...headers }, abort.signal)
+    const response = await ask(client, { "x-stream-ids": "on", ...headers }, abort.signal, model)
     let text = ""
     for await (const chunk of response.body ?? []) {
       text += Buffer.from(chunk).toString()
@@ -55,11 +60,19 @@ describe("a chat over HTTP that is cut and rejoined", function () {
     return { text: whole, lastId: [...whole.matchAll(/^id: (.+)$/gm)].at(-1)?.[1] ?? "", runId: response.headers.get("x-run-id") ?? "" }
   }
 
-  it(`gives ${streams} clients, cut anywhere, what an uncut one has, to the byte${onServer ? ", on whichever node they come back" : ""}`, async () => {
-    let left = streams
+  for (const [count, model, whose] of [
+    [streams, "agent:default", "an agent"],
+    [Math.ceil(streams / 10), "upstream/paced-20-3", "a provider"],
+  ] as const) {
+    it(`gives ${count} clients of ${whose}, cut anywhere, what an uncut one has, to the byte${onServer ? ", on whichever node they come back" : ""}`, () =>
+      cutAndRejoin(count, model))
+  }
+
+  async function cutAndRejoin(count: number, model: string): Promise<void> {
+    let left = count
     const worker = async () => {
       for (let turn = left--; turn > 0; turn = left--) {
-        const { text, lastId, runId } = await readSome(200 + Math.floor(Math.random() * 4_000))
+        const { text, lastId, runId } = await readSome(200 + Math.floor(Math.random() * 4_000), {}, model)
         ok(lastId.startsWith(`${runId}.`))
         const rest = await (await ask(nodes[turn % nodes.length] as TestClient, { "last-event-id": lastId })).text()
         // One that was never cut, in the same run: from its first event on.
@@ -71,17 +84,16 @@ describe("a chat over HTTP that is cut and rejoined", function () {
       }
     }
     await Promise.all(Array.from({ length: atOnce }, worker))
-  })
+  }
 
   it("is 404 for another user, and for a run that nobody knows, on every node", async () => {
     const { lastId } = await readSome(300)
     const others = [await room.user("other-cutter"), await room.gateway.as("admin"), await room.gateway.as("owner", "globex", "cutter")]
     if (other) others.push(await other.as("operator", "master", "other-cutter"), await other.as("admin"))
-    for (const who of others) equal((await ask(who, { "last-event-id": lastId })).status, 404)
-    for (const node of nodes) {
-      for (const id of ["0193a5b0-7000-4000-8000-000000000001.3", "nothing", `${lastId}x`]) equal((await ask(node, { "last-event-id": id })).status, 404)
-      equal((await ask(node, { "last-event-id": lastId })).status, 200)
-    }
+    const statuses = async (whose: readonly TestClient[], id: string) => new Set(await Promise.all(whose.map(async (who) => (await ask(who, { "last-event-id": id })).status)))
+    deepEqual(await statuses(others, lastId), new Set([404]))
+    deepEqual(await statuses(nodes, lastId), new Set([200]))
+    for (const id of ["0193a5b0-7000-4000-8000-000000000001.3", "nothing", `${lastId}x`]) deepEqual(await statuses(nodes, id), new Set([404]))
   })
 
   it("ends the run when nobody comes back, forgets what it said, and has no ids unless they are asked for", async () => {
@@ -90,12 +102,20 @@ describe("a chat over HTTP that is cut and rejoined", function () {
     const response = await ask(user, { "x-stream-ids": "on", "x-goclaw-model": "paced-2000-20" }, abort.signal)
     for await (const chunk of response.body ?? []) if (Buffer.from(chunk).includes("data:")) break
     abort.abort()
-    const asked = room.upstream.requests.at(-1)
+    const upstreamCall = room.upstream.requests.at(-1)
     equal((await room.ended("never-back")).status, "cancelled")
-    equal(await asked?.closed, true)
+    equal(await upstreamCall?.closed, true)
     ok(!(await (await ask(user, {})).text()).includes("\nid:"))
     const frames = async () => (await room.gateway.executeSql("SELECT count(*)::int AS count FROM chat.stream_frames WHERE user_id = 'never-back'")).rows[0]?.count
     while ((await frames()) !== 0) await sleep(50)
+  })
+
+  it("ends a provider's call when nobody comes back, and passes its failures as they are", async () => {
+    await readSome(300, {}, "upstream/paced-2000-20")
+    equal(await room.upstream.requests.at(-1)?.closed, true)
+    equal((await ask(client, { "x-stream-ids": "on" }, undefined, "upstream/status-404")).status, 404)
+    const broken = await (await ask(client, { "x-stream-ids": "on" }, undefined, "upstream/cut-after-3")).text()
+    ok(broken.includes("word2") && broken.includes('"error"'))
   })
 
   if (onServer) {

@@ -22,6 +22,7 @@ export function createGuard(host: Host<typeof manifest>, ledger: Ledger, stoppin
   const open = new Map<string, Open>()
   /** Ended, and not in the books yet. */
   let settling = 0
+  let isAsked = false
 
   async function priceOf(caller: Caller, budgets: readonly Applying[], { provider, model }: SpendingCall): Promise<Price | null> {
     if (budgets.every(({ unit }) => unit === "tokens")) return null
@@ -50,6 +51,7 @@ export function createGuard(host: Host<typeof manifest>, ledger: Ledger, stoppin
     async reserve(caller, call) {
       const budgets = await applying(caller, call.agent)
       if (budgets.length === 0) return null
+      isAsked = true
       const price = await priceOf(caller, budgets, call)
       const outputTokens = call.maxTokens ?? host.config.assumedOutputTokens
       const id = randomUUID()
@@ -60,7 +62,8 @@ export function createGuard(host: Host<typeof manifest>, ledger: Ledger, stoppin
     },
     async extend(caller, id, outputTokens) {
       const reserved = open.get(id)
-      if (!reserved) throw new Error("a call that has set nothing aside")
+      // An earlier activation has set it aside, and it counts in whole by now.
+      if (!reserved) return Number.MAX_SAFE_INTEGER
       const longer = Math.ceil(outputTokens) + host.config.assumedOutputTokens
       await setAside(caller, id, reserved, 0, longer - reserved.outputTokens)
       reserved.outputTokens = longer
@@ -105,6 +108,8 @@ export function createGuard(host: Host<typeof manifest>, ledger: Ledger, stoppin
     /** True while reservations of this node are to live. */
     isHolding: () => open.size > 0 || settling > 0,
     isSettling: () => settling > 0,
+    /** True once a budget has held for a call here: then those of other nodes that are gone matter here, too. */
+    isAsked: () => isAsked,
     applying,
   }
 }

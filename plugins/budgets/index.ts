@@ -21,7 +21,7 @@ export default definePlugin(manifest, (host) => {
   const shown = createShown(host)
   const ledger = createLedger(host, boot, warn)
   const guard = createGuard(host, ledger, stopping.signal)
-  const leases = createLeases(host, boot, guard.isHolding)
+  const leases = createLeases(host, boot, guard)
   host.offer(Budgets, guard.service)
 
   function warn(caller: Caller, { id, name, scope, subject, period, starts, ends, enforcement, most }: Applying, spent: number): void {

@@ -5,11 +5,10 @@ import type { manifest } from "./manifest.ts"
 const Reaped = Type.Object({ count: Type.Integer() })
 
 /** Keeps what this node's calls have set aside, and settles what gateways that are gone have left. A node whose calls have no budgets asks once, at its start. */
-export function createLeases(host: Host<typeof manifest>, boot: string, isHolding: () => boolean) {
+export function createLeases(host: Host<typeof manifest>, boot: string, { isHolding, isAsked }: { isHolding(): boolean; isAsked(): boolean }) {
   const { leaseSeconds } = host.config
   const { id: node } = host.node
   let timer: NodeJS.Timeout | undefined
-  let hasHeld = false
 
   async function reap(): Promise<void> {
     const { count } = await host.db.unbound.one(sql.type(row(Reaped))`SELECT budgets.reap(${node}, ${boot}) AS count`)
@@ -17,10 +16,8 @@ export function createLeases(host: Host<typeof manifest>, boot: string, isHoldin
   }
 
   async function round(): Promise<void> {
-    const holds = isHolding()
-    if (holds) await host.db.unbound.query(sql.type(row(Type.Object({})))`SELECT budgets.renew_leases(${node}, ${boot}, ${leaseSeconds})`)
-    hasHeld ||= holds
-    if (hasHeld) await reap()
+    if (isHolding()) await host.db.unbound.query(sql.type(row(Type.Object({})))`SELECT budgets.renew_leases(${node}, ${boot}, ${leaseSeconds})`)
+    if (isAsked()) await reap()
   }
 
   return {

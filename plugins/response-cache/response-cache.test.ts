@@ -218,8 +218,8 @@ describe("the response cache", () => {
 })
 
 describe("the bounds of the response cache", () => {
-  it("keep a tenant's entries few, those that were used last", async () => {
-    const room = await chatRoom({ config: { plugins: { "response-cache": { maxEntries: 10, maxAnswerBytes: 1_500 } } } })
+  it("keep a tenant's entries few, those that were used last; vectors may be a provider's", async () => {
+    const room = await chatRoom({ config: { plugins: { "response-cache": { maxEntries: 10, maxAnswerBytes: 1_500, embedder: "upstream/embed" } } } })
     try {
       await (await room.gateway.as("admin")).put("/v1/response-cache/rules/providers", { ttl_seconds: 60 })
       const user = await room.user("hoarder")
@@ -230,6 +230,10 @@ describe("the bounds of the response cache", () => {
       deepEqual([await again(13), await again(0)], ["hit", "miss"])
       const large = question("Large?", { model: "upstream/words-500", stream: true })
       for (let round = 0; round < 2; round += 1) equal((await user.post("/v1/chat/completions", large)).headers.get("x-cache"), "miss")
+      await (await room.gateway.as("admin")).put("/v1/response-cache/rules/providers", { semantic: true, threshold: 0.99 })
+      // The upstream's vectors are made of the length.
+      const alike = async (text: string) => (await user.post("/v1/chat/completions", question(text))).headers.get("x-cache")
+      deepEqual([await alike("What is one?"), await alike("What is two?"), await alike("?")], ["miss", "hit", "miss"])
     } finally {
       await room.close()
     }

@@ -1,8 +1,9 @@
-import { AgentFileStore, AgentFiles, AgentParts, agentFileNames, definePlugin, pageOf } from "@plugboard/sdk"
+import { AgentFileStore, AgentFiles, AgentParts, AgentSections, agentFileNames, definePlugin, pageOf } from "@plugboard/sdk"
 import { createFiles } from "./files.ts"
 import { filesOfInstance, listInstances } from "./instances.ts"
 import { manifest } from "./manifest.ts"
 import { createPersona } from "./persona.ts"
+import { sectionsOf } from "./sections.ts"
 import { findFile, listFiles } from "./store.ts"
 
 export default definePlugin(manifest, (host) => {
@@ -14,6 +15,7 @@ export default definePlugin(manifest, (host) => {
     remove: (caller, { id }) => files.removeAll(caller, id),
     renamed: (caller, { id }, displayName) => files.rename(caller, id, displayName),
   })
+  for (const [name, section] of sectionsOf(host)) host.contribute(AgentSections, name, section)
   const updated = { status: "updated" } as const
   return {
     routes: {

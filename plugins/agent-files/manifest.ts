@@ -1,4 +1,4 @@
-import { AgentFileStore, AgentFiles, AgentParts, Agents, agentFileNames, defineManifest, PageQuery } from "@plugboard/sdk"
+import { AgentFileStore, AgentFiles, AgentParts, AgentSections, Agents, agentFileNames, defineManifest, PageQuery } from "@plugboard/sdk"
 import { Type } from "typebox"
 
 export const Config = Type.Object(
@@ -33,7 +33,7 @@ export const manifest = defineManifest({
   summary: "The files that say who an agent is and what it knows of its users.",
   requires: [Agents],
   offers: [AgentFiles, AgentFileStore],
-  contributes: [AgentParts],
+  contributes: [AgentParts, AgentSections],
   capabilities: { db: true },
   config: Config,
   // Without them the agent is another one: better no answer than one that keeps none of its rules.
@@ -145,6 +145,7 @@ export const manifest = defineManifest({
     unknown_file: { kind: "INVALID_REQUEST", params: Type.Object({ file: Type.String(), files: Type.String() }) },
     missing_file: { kind: "NOT_FOUND", params: Type.Object({ file: Type.String() }) },
     not_per_user: { kind: "INVALID_REQUEST", params: Type.Object({ file: Type.String() }) },
+    bad_entry: { kind: "INVALID_REQUEST", params: Type.Object({ section: Type.String(), entry: Type.Integer() }) },
     bad_metadata: { kind: "INVALID_REQUEST", params: Type.Object({ most: Type.Integer() }) },
   },
 })

@@ -11,6 +11,10 @@ type OwnerInput = Input & { owner_ids?: string[] }
 /** Whether a key that is made of a name gets a number when it is taken. */
 interface Naming {
   number: boolean
+  /** Stands in for a key that is made of a name. */
+  wished?: string | undefined
+  /** True: its files come along, so that no model need write them. */
+  whole?: boolean
 }
 
 /** Writes to agents. */
@@ -26,10 +30,10 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
   }
 
   /** An explicit key is taken as it is. One that is made of a name may get a number. */
-  async function keyFor(tx: Tx, input: Input, { number: numbered }: Naming): Promise<{ key: string; made: boolean }> {
+  async function keyFor(tx: Tx, input: Input, { number: numbered, wished }: Naming): Promise<{ key: string; made: boolean }> {
     const explicit = input.agent_key || (input.name && isKey(input.name) ? input.name : "")
     if (explicit) return { key: explicit, made: false }
-    const base = keyOf(input.display_name || input.name || "")
+    const base = wished && isKey(wished) ? wished : keyOf(input.display_name || input.name || "")
     if (base === "") throw host.fail("no_name", {})
     if (!numbered) return { key: base, made: false }
     const taken = await takenKeys(tx, base)
@@ -61,7 +65,7 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
       }
       if (row.is_default) await unmarkDefaults(tx, id)
       told(tx, "agent.created", row)
-      if (row.status !== "active" || !host.has(Summoning)) return row
+      if (naming.whole || row.status !== "active" || !host.has(Summoning)) return row
       const status = await host.use(Summoning).prepare(caller, profileOf(row))
       if (status !== "active") await settleAgent(tx, id, status, "", "")
       return { ...row, status }

@@ -1,8 +1,9 @@
-import { AgentFiles, AgentStates, Agents, type Caller, definePlugin, Providers, pageOf, Runs, seesAll } from "@plugboard/sdk"
+import { AgentFiles, AgentRecords, AgentStates, Agents, type Caller, definePlugin, Providers, pageOf, Runs, seesAll } from "@plugboard/sdk"
 import { createAccess } from "./access.ts"
 import { createChanges } from "./change.ts"
 import { manifest } from "./manifest.ts"
 import { previewPrompt } from "./preview.ts"
+import { createRecords } from "./records.ts"
 import { createShares } from "./shares.ts"
 import { listAgents } from "./store.ts"
 import { createSummoning } from "./summoning.ts"
@@ -16,6 +17,7 @@ export default definePlugin(manifest, (host) => {
   const providers = host.use(Providers)
   host.offer(Agents, access.service)
   host.offer(AgentStates, summoning.states)
+  host.offer(AgentRecords, createRecords(host, access, changes))
   const defaultsOf = async (caller: Caller) => (await providers.fallback(caller)) ?? { provider: "", model: "" }
   const runningOf = async (caller: Caller) => new Set(host.has(Runs) ? await host.use(Runs).running(caller) : [])
   const done = { ok: "true" } as const

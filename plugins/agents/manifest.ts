@@ -1,4 +1,4 @@
-import { AgentParts, AgentStates, Agents, defineManifest, PageQuery, Providers } from "@plugboard/sdk"
+import { AgentParts, AgentRecords, AgentStates, Agents, defineManifest, PageQuery, Providers } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { AgentInput, agentFields } from "./fields.ts"
 
@@ -69,7 +69,7 @@ export const manifest = defineManifest({
   sdk: "^1.0.0",
   summary: "Agents of a tenant: who they are, what they run on, who may use them.",
   requires: [Providers],
-  offers: [Agents, AgentStates],
+  offers: [AgentRecords, Agents, AgentStates],
   opens: [AgentParts],
   fires: ["prompt.assembling"],
   capabilities: { db: true },
@@ -220,6 +220,7 @@ export const manifest = defineManifest({
     key_taken: { kind: "ALREADY_EXISTS", params: Type.Object({ key: Type.String() }) },
     bad_key: { kind: "INVALID_REQUEST", params: Type.Object({ key: Type.String() }) },
     no_name: { kind: "INVALID_REQUEST" },
+    bad_field: { kind: "INVALID_REQUEST", params: Type.Object({ field: Type.String() }) },
     bad_workspace: { kind: "INVALID_REQUEST", params: Type.Object({ root: Type.String() }) },
     not_owner: { kind: "FORBIDDEN", params: Type.Object({ agent: Type.String() }) },
     too_many_shares: { kind: "FAILED_PRECONDITION", params: Type.Object({ agent: Type.String(), most: Type.Integer() }) },

@@ -31,7 +31,7 @@ export default definePlugin(manifest, (host) => {
           uptime: uptimeMs,
           mode: "managed" as const,
           database,
-          tools: tools.entries().length,
+          tools: tools.entries(caller).length,
           clients: clients.map(({ id, remoteAddr, userId, role, connectedAt }) => ({ id, remoteAddr, userId, role, connectedAt })),
           currentId: connectionId,
         }

@@ -55,6 +55,19 @@ if (process.env.TEST_DATABASE_URL) {
       equal(await versionAt(two), "1.0.0")
     })
 
+    it("both go by a setting of the gateway or of a tenant that was changed at one of them", async () => {
+      const origin = "https://board.example"
+      const allowed = async () =>
+        (await fetch(`${two.url}/v1/agents`, { method: "OPTIONS", headers: { origin, "access-control-request-method": "GET" } })).headers.get("access-control-allow-origin")
+      equal(await allowed(), null)
+      await (await one.as("owner").rpc()).call("config.patch", { raw: JSON.stringify({ gateway: { allowed_origins: [origin] } }) })
+      await becomes(origin, allowed)
+      const modelAt = async (gateway: TestGateway) => (await gateway.as("viewer").get("/v1/agents")).body.agents[0].model
+      await modelAt(two)
+      await one.as("owner").put("/v1/system-configs/agent.default_model", { value: "chosen-model" })
+      await becomes("chosen-model", () => modelAt(two))
+    })
+
     it("both switch off what came with them, and one's removal is the other's", async () => {
       await one.as("owner").post("/v1/plugins/chat/disable")
       await becomes(404, async () => (await two.as("viewer").get("/v1/models")).status)

@@ -76,7 +76,7 @@ describe("prices", () => {
     const table = new PriceTable()
     const input = (address: string, model: string, day = "2026-11-01") => table.find(address, model, day)?.price.input
     equal(input("https://api.anthropic.com", "claude-sonnet-4-5-20250929"), 3_000_000_000)
-    ok((input("https://openrouter.ai/api/v1", "anthropic/claude-sonnet-4.5") ?? 0) > 0)
+    for (const name of ["anthropic/claude-sonnet-4.5", "anthropic/claude-sonnet-4-5-20250929"]) equal(input("https://openrouter.ai/api/v1", name), 3_000_000_000)
     equal(input("https://api.groq.com/openai/v1", "gpt-4o"), undefined)
     const [before, after] = ["2026-07-29", "2026-07-30"].map((day) => input("https://api.openai.com/v1", "gpt-5.6-luna", day))
     deepEqual([before, after], [1_000_000_000, 200_000_000])

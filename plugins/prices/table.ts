@@ -83,10 +83,15 @@ class Shelf {
   }
 }
 
-/** As it is; without the maker before it (`anthropic/claude-…`, `models/gemini-…`); each also without a day behind it. */
+/** As it is; without the maker before it (`anthropic/claude-…`, `models/gemini-…`); each also without a day behind it, and then with a dot in its version (`4-5` is `4.5` elsewhere). */
 export function spellings(model: string): string[] {
   const bare = model.slice(model.lastIndexOf("/") + 1)
-  return [...new Set([model, model.replace(suffix, ""), bare, bare.replace(suffix, "")])]
+  const [dayless, bareDayless] = [model.replace(suffix, ""), bare.replace(suffix, "")]
+  return [...new Set([model, dayless, bare, bareDayless, dotted(dayless), dotted(bareDayless)])]
+}
+
+function dotted(model: string): string {
+  return model.replace(/(?<=-\d)-(?=\d(?!\d))/, ".")
 }
 
 /** A part without a price of its own costs what its whole does. */

@@ -42,6 +42,8 @@ export interface PassthroughService extends UsageSource {
   /** OpenAI's embeddings, on any provider that makes some. */
   embeddings(caller: Caller, target: ModelTarget, body: Readonly<Record<string, unknown>>, signal: AbortSignal): AsyncIterable<PassedPart>
   /** One answer in pieces, for routes that speak another format. `channel` names the route in the record. The request's own model does not count. */
-  deltas(caller: Caller, target: ModelTarget, request: LlmRequest, channel: string, signal: AbortSignal): HeadedDeltas
+  answer(caller: Caller, target: ModelTarget, request: LlmRequest, channel: string, signal: AbortSignal): HeadedDeltas
+  /** The same without the head. */
+  deltas(caller: Caller, target: ModelTarget, request: LlmRequest, channel: string, signal: AbortSignal): AsyncIterable<readonly Delta[]>
 }
-export const Passthrough = service<PassthroughService>("passthrough", "1.1.0")
+export const Passthrough = service<PassthroughService>("passthrough", "1.2.0")

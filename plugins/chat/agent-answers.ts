@@ -1,5 +1,16 @@
 import { randomUUID } from "node:crypto"
-import type { AgentAnswersService, AgentProfile, Caller, ContentPart, Delta, Host, LlmRequest, ModelMessage } from "@plugboard/sdk"
+import {
+  type AgentAnswersService,
+  type AgentProfile,
+  type Caller,
+  type ContentPart,
+  type Delta,
+  type HeadedDeltas,
+  type Host,
+  headedDeltas,
+  type LlmRequest,
+  type ModelMessage,
+} from "@plugboard/sdk"
 import type { Engine } from "./engine.ts"
 import type { manifest } from "./manifest.ts"
 import type { Outcomes } from "./outcome.ts"
@@ -35,30 +46,30 @@ export function createAgentAnswers(host: Host<typeof manifest>, engine: Engine, 
     }
   }
 
-  return {
-    async *deltas(caller, ref, request, channel, signal) {
-      const agent = await meantAgent(host, caller, ref, undefined)
-      const started = await engine.start(caller, requestOf(caller, agent, request, channel))
-      if (started.outcome !== "run") throw new Error("a session of its own was busy")
-      const { run } = started
-      const leave = () => engine.stop(run, signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled")
-      signal.addEventListener("abort", leave, { once: true })
-      if (signal.aborted) leave()
-      let isHeaded = false
-      for await (const batch of said(run)) {
-        if (!isHeaded) yield headOf(run)
-        isHeaded = true
-        yield batch
-      }
-      const outcome = await run.done
-      if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
+  async function* answer(caller: Caller, ref: string, request: LlmRequest, channel: string, signal: AbortSignal): HeadedDeltas {
+    const agent = await meantAgent(host, caller, ref, undefined)
+    const started = await engine.start(caller, requestOf(caller, agent, request, channel))
+    if (started.outcome !== "run") throw new Error("a session of its own was busy")
+    const { run } = started
+    const leave = () => engine.stop(run, signal.reason?.message === "the gateway stops" ? "interrupted" : "cancelled")
+    signal.addEventListener("abort", leave, { once: true })
+    if (signal.aborted) leave()
+    let isHeaded = false
+    for await (const batch of said(run)) {
       if (!isHeaded) yield headOf(run)
-      yield [
-        { type: "usage", usage: outcome.usage },
-        { type: "finish", reason: outcome.finish },
-      ]
-    },
+      isHeaded = true
+      yield batch
+    }
+    const outcome = await run.done
+    if (outcome.status !== "completed") throw outcomes.failureOf(outcome)
+    if (!isHeaded) yield headOf(run)
+    yield [
+      { type: "usage", usage: outcome.usage },
+      { type: "finish", reason: outcome.finish },
+    ]
   }
+
+  return { answer, deltas: (...asked) => headedDeltas(answer(...asked), {}) }
 }
 
 /** Known with the first token. */

@@ -1,4 +1,4 @@
-import { definePlugin, type ModelMessage, type ModelTarget, Passthrough, Providers } from "@plugboard/sdk"
+import { type Caller, definePlugin, type HeadedDeltas, headedDeltas, type LlmRequest, type ModelMessage, type ModelTarget, Passthrough, Providers } from "@plugboard/sdk"
 import { type Asked, askedOf, askedRequest, type Body } from "./asked.ts"
 import { type CallRecord, createCallRecords } from "./call-record.ts"
 import { insertCalls, pruneCalls } from "./calls.ts"
@@ -29,6 +29,15 @@ export default definePlugin(manifest, (host) => {
     } finally {
       record.end(outcome)
     }
+  }
+
+  function inPieces(caller: Caller, target: ModelTarget, request: LlmRequest, channel: string, signal: AbortSignal): HeadedDeltas {
+    const record = records.open(caller, target, channel, () => request.messages)
+    async function* call() {
+      const { provider, request: shaped } = await askedRequest(host, caller, record.id, target, request, signal)
+      yield* answer({ caller, record, provider, request: shaped, signal })
+    }
+    return recorded(record, target.provider, call(), signal)
   }
 
   host.offer(Passthrough, {
@@ -65,14 +74,8 @@ export default definePlugin(manifest, (host) => {
       }
       return recorded(record, target.provider, call(), signal)
     },
-    deltas(caller, target: ModelTarget, request, channel, signal) {
-      const record = records.open(caller, target, channel, () => request.messages)
-      async function* call() {
-        const { provider, request: shaped } = await askedRequest(host, caller, record.id, target, request, signal)
-        yield* answer({ caller, record, provider, request: shaped, signal })
-      }
-      return recorded(record, target.provider, call(), signal)
-    },
+    answer: inPieces,
+    deltas: (...asked) => headedDeltas(inPieces(...asked), {}),
   })
   return {
     jobs: { prune: (_, { caller }) => pruneCalls(host.db.for(caller), host.config.keepDays) },

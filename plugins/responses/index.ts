@@ -23,7 +23,7 @@ export default definePlugin(manifest, (host) => {
         const request = { ...requestIn(host, body, await earlierOf(caller, body.previous_response_id)), ...(cache && { cache }) }
         const named = /^(?:goclaw|agent):(.+)$/.exec(request.model)?.[1] ?? headers["x-goclaw-agent-id"] ?? headers["x-goclaw-agent"]
         const target = named ? null : await passthrough.find(caller, request.model)
-        const answer = target ? passthrough.deltas(caller, target, request, "responses", signal) : agents.deltas(caller, named ?? "", request, "responses", signal)
+        const answer = target ? passthrough.answer(caller, target, request, "responses", signal) : agents.answer(caller, named ?? "", request, "responses", signal)
         const shape: Shape = { id: `resp_${randomUUID().replaceAll("-", "")}`, createdAt: Math.floor(Date.now() / 1_000), body }
         const keep = async ({ built }: Output) => {
           if (body.store === false) return

@@ -28,6 +28,13 @@ export interface AskedRun {
   message: string
   /** The model sees none of the session's earlier messages. */
   fresh?: boolean
+  /** Added to the agent's prompt. */
+  instructions?: readonly string[]
+  /** The agent's own prompt and the instructions are all that the model is told of itself: no plugin adds to them. */
+  light?: boolean
+  /** Instead of the agent's own; a provider without a model: its default. */
+  provider?: string
+  model?: string
   /** A second request with the same key of the same user is the same run. */
   idempotencyKey?: string
 }
@@ -43,4 +50,4 @@ export interface RunsService {
   /** Ends a run that the caller may see as cancelled, on whichever node, and does not wait for its end. */
   abort(caller: Caller, runId: string): Promise<void>
 }
-export const Runs = service<RunsService>("runs", "1.2.0")
+export const Runs = service<RunsService>("runs", "1.3.0")

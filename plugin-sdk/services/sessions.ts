@@ -202,6 +202,8 @@ export interface SessionsService extends UsageSource {
   activity(caller: Caller, sessionKeys: readonly string[], seconds: number): Promise<SessionActivity[]>
   /** Forgets the session's messages; one that is not there is left so. Rejects with `sessions.busy` while a run holds it, with `sessions.foreign` for another user's. */
   clear(caller: Caller, sessionKey: string): Promise<void>
+  /** With its messages and runs. Rejects with `sessions.busy`, `sessions.foreign`, `sessions.unknown_session`; for admins one that is not there is gone already. */
+  remove(caller: Caller, sessionKey: string): Promise<void>
   /** An agent is gone: its sessions go with it, whoever they belong to, in the caller's transaction. A run under way in one of them ends without a trace. Returns how many. */
   removeOfAgent(caller: Caller, agentKey: string): Promise<number>
   /** Sessions that the caller sees. */

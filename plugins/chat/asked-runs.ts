@@ -23,15 +23,17 @@ export function createAskedRuns(host: Host<typeof manifest>, engine: Engine): Ru
 
   return {
     running: async (caller) => engine.running(caller),
-    async start(caller: Caller, { agent: asked, fresh, runId = randomUUID(), origin, ...turn }) {
+    async start(caller: Caller, { agent: asked, fresh, light, instructions = [], provider, model, runId = randomUUID(), origin, ...turn }) {
       const agent = await agentOf(caller, asked)
       if (engine.get(runId)) throw new Error(`the run ${runId} is under way`)
       const started = await engine.start(caller, {
         runId,
-        agent,
+        agent: provider ? { ...agent, provider, model: "" } : agent,
         stream: true,
-        instructions: [],
+        instructions,
+        ...(model && { model }),
         ...(fresh && { fresh }),
+        ...(light && { light }),
         ...(origin && { origin }),
         turn: { ...turn, agentKey: agent.key, whenBusy: "queue" },
       })

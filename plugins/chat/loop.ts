@@ -27,8 +27,9 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
   }
 
   async function systemPrompt(run: Run): Promise<string> {
-    const { agent, turn, instructions } = run.request
+    const { agent, turn, instructions, light } = run.request
     const sections = [...(agent.systemPrompt === "" ? [] : [{ key: "agent", text: agent.systemPrompt }]), ...instructions.map((text) => ({ key: "caller", text }))]
+    if (light) return sections.map((section) => section.text).join("\n\n")
     const prompt = await host.hooks.call(
       "prompt.assembling",
       { runId: run.id, agentKey: agent.key, sessionKey: turn.sessionKey, message: turn.message, sections },

@@ -34,6 +34,8 @@ export interface Request {
   instructions: readonly string[]
   /** The model sees none of the session's earlier messages. */
   fresh?: boolean
+  /** No plugin adds to the prompt. */
+  light?: boolean
   /** Set for a run that another agent has caused. */
   origin?: RunOrigin
   model?: string

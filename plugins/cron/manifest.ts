@@ -1,4 +1,4 @@
-import { Agents, defineManifest, Plugins, Runs, Sessions } from "@plugboard/sdk"
+import { Agents, defineManifest, Runs, Sessions } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { Schedule } from "./schedule-form.ts"
 
@@ -105,7 +105,7 @@ export const manifest = defineManifest({
   version: "1.0.0",
   sdk: "^1.0.0",
   summary: "Agents at work by the clock: once, every so often, or by a cron expression in any time zone.",
-  requires: [Agents, Plugins, Runs, Sessions],
+  requires: [Agents, Runs, Sessions],
   capabilities: { db: true },
   config: Config,
   rpc: {

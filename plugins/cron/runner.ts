@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import type { Caller, Host } from "@plugboard/sdk"
+import { type Caller, Heartbeats, type Host } from "@plugboard/sdk"
 import { closeEntry, type End, openEntry } from "./history.ts"
 import type { manifest } from "./manifest.ts"
 import { following } from "./schedule.ts"
@@ -9,7 +9,7 @@ import { createTurn } from "./turn.ts"
 const longestPauseMs = 30_000
 
 /** A job that this node has claimed, from its lease to its next time. */
-export function createRunner(host: Host<typeof manifest>, stopping: AbortSignal) {
+export function createRunner(host: Host<typeof manifest>) {
   const { retries, retryMs, maxLateSeconds, keepRuns } = host.config
   const takeTurn = createTurn(host)
 
@@ -34,6 +34,7 @@ export function createRunner(host: Host<typeof manifest>, stopping: AbortSignal)
     })
     if (end.status === "skipped") return
     told(caller, job, { action: end.status === "ok" ? "completed" : "error", status: end.status, ...(end.error !== null && { error: end.error }) })
+    if (job.wake_heartbeat && end.status === "ok" && host.has(Heartbeats)) await host.use(Heartbeats).wake(caller, job.agent_id)
   }
 
   async function skipped(caller: Caller, job: JobRow, now: number): Promise<boolean> {
@@ -46,7 +47,7 @@ export function createRunner(host: Host<typeof manifest>, stopping: AbortSignal)
   }
 
   /** `first`: number of the attempt that begins now; more than 1 after a crash. */
-  return async function run(tenant: Caller, id: string, first: number): Promise<void> {
+  return async function run(tenant: Caller, id: string, first: number, stopping: AbortSignal): Promise<void> {
     const job = await findJob(host.db.for(tenant), id)
     if (!job) return
     const caller: Caller = { ...tenant, userId: job.user_id, role: job.user_role as Caller["role"] }

@@ -24,6 +24,7 @@ export default definePlugin(manifest, (host) => {
     ...createSummaries(host),
     activity: (caller, keys, seconds) => activityOf(host.db.for(caller), keys, seconds),
     clear: changes.clear,
+    remove: changes.remove,
     usage: (caller, from, to, most, skip) => usageGroups(host.db.for(caller), from, to, most, skip),
     usedSince: (caller, from) => firstEnd(host.db.for(caller), from),
     usedByAgent: (caller) => usedByAgent(host.db.for(caller)),

@@ -47,9 +47,10 @@ export function createConfigurationService(rooms: ConfigurationRooms): Configura
       const section = sectionOf(plugin)
       return Object.keys(section).length > 0 ? [[plugin.id, section]] : []
     })
-    const document = { ...nodePart(config), ...wholeSettings(mergeSettings(stored, config.named)), plugins: Object.fromEntries(plugins) }
+    // Without what each node has for itself: the hash that was read at one node is that of the others.
+    const shared = { ...wholeSettings(mergeSettings(stored, config.named)), plugins: Object.fromEntries(plugins) }
     const sealed = [...known.values()].map(({ row: own }) => own?.config)
-    return { config: document, hash: digest("sha256", canonical([document, sealed]), "hex"), path: configured.path, stored, known }
+    return { config: { ...nodePart(config), ...shared }, hash: digest("sha256", canonical([shared, sealed]), "hex"), path: configured.path, stored, known }
   }
 
   function sectionOf({ id, row: own, manifest }: KnownPlugin): Json {

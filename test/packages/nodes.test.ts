@@ -62,6 +62,8 @@ if (process.env.TEST_DATABASE_URL) {
       equal(await allowed(), null)
       await (await one.as("owner").rpc()).call("config.patch", { raw: JSON.stringify({ gateway: { allowed_origins: [origin] } }) })
       await becomes(origin, allowed)
+      const hashAt = async (gateway: TestGateway) => (await (await gateway.as("owner").rpc()).call("config.get")).hash
+      equal(await hashAt(two), await hashAt(one))
       const modelAt = async (gateway: TestGateway) => (await gateway.as("viewer").get("/v1/agents")).body.agents[0].model
       await modelAt(two)
       await one.as("owner").put("/v1/system-configs/agent.default_model", { value: "chosen-model" })

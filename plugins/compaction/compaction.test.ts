@@ -139,6 +139,17 @@ describe("compaction", () => {
     deepEqual([attempts[0]?.error, attempts.at(-2)?.purpose, attempts.at(-1)?.error], ["provider_context_length", "summary", undefined])
   })
 
+  it("summarizes what a run would no longer look back on, far from the window's end", async () => {
+    const key = await talked("large-openai", 100)
+    await send(key, "And the cellar?")
+    deepEqual(openai.requests.map(isSummary), [true, false])
+    for (const { body } of openai.requests) validForOpenAi(body)
+    const [summary, asked] = openai.requests.map(textOf)
+    // Nothing falls between them.
+    for (let turn = 1; turn <= 100; turn += 1) ok(`${summary}${asked}`.includes(`Turn ${turn}, part 5`), `turn ${turn}`)
+    ok(asked?.includes("Turn 62,") && !asked.includes("Turn 61,"))
+  })
+
   it("fails a run that is too long whatever is done", async () => {
     openai.script(scripted(openAiFormat, () => ({ refuse: "context" })))
     const { error } = await client.request("chat.send", { agentId: "large-openai", message: "hello", stream: true })
@@ -162,6 +173,32 @@ describe("compaction", () => {
     openai.script(undefined)
     await send(key, "And now?")
     validForOpenAi(openai.requests.at(-1)?.body)
+  })
+
+  it("is done by whom the tenant's settings name, and when the agent's own say", async () => {
+    const admin = await gateway.as("admin", "master", "root")
+    const set = (name: string, value: string) => admin.put(`/v1/system-configs/compaction.${name}`, { value })
+    for (const [name, value] of [
+      ["provider", "anthropic"],
+      ["model", "words-5"],
+      ["keep_recent", "7"],
+    ] as const)
+      equal((await set(name, value)).status, 200)
+    const agent = {
+      agent_key: "early",
+      name: "early",
+      provider: "openai",
+      model: "words-3",
+      context_window: 200_000,
+      compaction_config: { maxHistoryShare: 0.02, reserveTokensFloor: 1_000 },
+    }
+    equal((await admin.post("/v1/agents", agent)).status, 201)
+    const key = await talked("early", 75)
+    await send(key, "And the cellar?")
+    deepEqual([openai.requests.map(isSummary), anthropic.requests.map(isSummary)], [[false], [true]])
+    deepEqual([anthropic.requests[0]?.body.model, openai.requests[0]?.body.messages.length <= 7], ["words-5", true])
+    equal((await client.call("sessions.preview", { key })).summary, "word0 word1 word2 word3 word4")
+    for (const name of ["provider", "model", "keep_recent"]) await admin.delete(`/v1/system-configs/compaction.${name}`)
   })
 
   describe("by hand", () => {

@@ -51,7 +51,19 @@ export const manifest = defineManifest({
   contributes: [Tools],
   capabilities: { db: true },
   config: Config,
-  fires: ["run.requested", "prompt.assembling", "tools.resolving", "llm.request", "llm.calling", "llm.stream", "llm.response", "llm.called", "tool.calling", "tool.called", "run.finished"],
+  fires: [
+    "run.requested",
+    "prompt.assembling",
+    "tools.resolving",
+    "llm.request",
+    "llm.calling",
+    "llm.stream",
+    "llm.response",
+    "llm.called",
+    "tool.calling",
+    "tool.called",
+    "run.finished",
+  ],
   listens: ["sessions.interrupted", "sessions.turn_ready"],
   routes: {
     completions: {

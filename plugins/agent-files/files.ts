@@ -1,4 +1,15 @@
-import { type AgentFile, type AgentFileName, type AgentFileStoreService, type AgentProfile, Agents, agentFileNames, type Caller, type Host, mayChangeAgent } from "@plugboard/sdk"
+import {
+  type AgentFile,
+  type AgentFileName,
+  type AgentFileStoreService,
+  type AgentProfile,
+  Agents,
+  agentFileNames,
+  type Caller,
+  ConfigPermissions,
+  type Host,
+  mayChangeAgent,
+} from "@plugboard/sdk"
 import { withName } from "./identity.ts"
 import { mergeMetadata, writeInstanceFile } from "./instances.ts"
 import type { manifest } from "./manifest.ts"
@@ -26,6 +37,16 @@ export function createFiles(host: Host<typeof manifest>) {
     return agent
   }
 
+  /** Also for whom a permission lets write the agent's own files. */
+  async function writable(caller: Caller, ref: string | undefined): Promise<AgentProfile> {
+    const agent = await usable(caller, ref)
+    if (mayChangeAgent(caller, agent)) return agent
+    const asked = { agent: agent.id, scope: "agent", type: "context_files", userId: caller.userId } as const
+    const allowed = host.has(ConfigPermissions) && (await host.use(ConfigPermissions).check(caller, asked)).allowed
+    if (!allowed) throw host.fail("not_owner", { agent: agent.key })
+    return agent
+  }
+
   const store: AgentFileStoreService = {
     async all(caller, agentId) {
       const files = new Map((await filesOf(host.db.for(caller), agentId)).map((file) => [file.name, file]))
@@ -41,6 +62,7 @@ export function createFiles(host: Host<typeof manifest>) {
   return {
     usable,
     owned,
+    writable,
     named,
     store,
     /** Returns how many copies of users were written, too. */

@@ -67,7 +67,8 @@ export default definePlugin(manifest, (host) => {
         return { agentId: agent.key, file, ...(cliProfile && { content: content ?? "" }) }
       },
       "agents.files.set": async ({ agentId, name, content, propagate }, { caller }) => {
-        const agent = await files.owned(caller, agentId)
+        // The copies belong to other users.
+        const agent = await (propagate ? files.owned(caller, agentId) : files.writable(caller, agentId))
         const propagated = await files.set(caller, agent, { name: files.named(name), content }, propagate ?? false)
         return { agentId: agent.key, file: { name, missing: false as const, size: Buffer.byteLength(content), content }, propagated }
       },

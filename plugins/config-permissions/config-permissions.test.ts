@@ -58,6 +58,17 @@ describe("config-permissions", () => {
     cli.close()
   })
 
+  it("let a user write the files of an agent that is not theirs, and no other's", async () => {
+    await gateway.as("admin", "acme", "anna").post("/v1/agents/default/shares", { user_id: "otto" })
+    const otto = await gateway.as("operator", "acme", "otto").rpc()
+    const write = async (more = {}) => (await otto.request("agents.files.set", { agentId: "default", name: "AGENTS.md", content: "Be kind.", ...more })).error?.code
+    equal(await write(), "UNAUTHORIZED")
+    await rpc.call("config.permissions.grant", { agentId: "default", scope: "agent", configType: "context_files", userId: "otto" })
+    deepEqual([await write(), await write({ propagate: true })], [undefined, "UNAUTHORIZED"])
+    await rpc.call("config.permissions.revoke", { agentId: "default", scope: "agent", configType: "context_files", userId: "otto" })
+    equal(await write(), "UNAUTHORIZED")
+  })
+
   it("go with their agent, and are told in the audit log", async () => {
     const admin = await gateway.as("admin", "acme", "anna")
     const { id } = (await admin.post("/v1/agents", { agent_key: "brief" })).body

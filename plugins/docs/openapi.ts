@@ -110,6 +110,7 @@ function operationOf(entry: ServedRoute, index: number, names: readonly string[]
     ...(open ? { security: [] } : decl.auth === "signed" ? { security: [{ bearerAuth: [] }, {}] } : {}),
     "x-plugboard-plugin": plugin,
     "x-plugboard-role": decl.role ?? decl.auth,
+    ...(decl.runsGateway && { "x-plugboard-runs-gateway": true }),
     ...(decl.orScope && { "x-plugboard-scope": decl.orScope }),
     parameters: [...names.map((param, at) => inPath(decl, param, shownNames[at] as string)), ...inQuery(decl)],
     ...(decl.body && { requestBody: bodyOf(decl) }),

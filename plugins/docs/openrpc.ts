@@ -47,6 +47,7 @@ function methodOf(served: ServedMethod): Json {
     result: { name: "payload", schema: decl.result },
     "x-plugboard-plugin": plugin,
     "x-plugboard-role": decl.role ?? decl.auth,
+    ...(decl.runsGateway && { "x-plugboard-runs-gateway": true }),
     ...(decl.orScope && { "x-plugboard-scope": decl.orScope }),
     ...(decl.order !== undefined && { "x-plugboard-order": decl.order }),
     ...(decl.before && { "x-plugboard-before": decl.before }),

@@ -53,7 +53,8 @@ export async function othersOf(gateway: TestGateway, belongings: ReadonlyMap<str
   function isOwn(name: string, row: Row, seen: ReadonlySet<Row> = new Set()): boolean {
     const named = whose.map((column) => row[column]).filter((value) => typeof value === "string" && value !== "")
     if (named.length > 0 && !named.includes(user)) return false
-    const others = (references.get(name) ?? []).flatMap((column) => byId.get(row[column]) ?? [])
+    // A default agent is everybody's: what a user has at it is his own.
+    const others = (references.get(name) ?? []).flatMap((column) => byId.get(row[column]) ?? []).filter((other) => other.row.is_default !== true)
     // Rows may name each other: a run its message, and the message its run.
     const within = new Set([...seen, row])
     return named.length + others.length > 0 && others.every((other) => within.has(other.row) || isOwn(other.name, other.row, within))
@@ -66,10 +67,15 @@ export async function identifiersOf(gateway: TestGateway, tenantId: string, othe
   const theirs = await belongingsOf(gateway, tenantId)
   const others = otherTenantId === null ? "" : JSON.stringify([...(await belongingsOf(gateway, otherTenantId)).values()])
   const found = new Set<string>()
+  const isOf = (row: Row) => user === undefined || whose.some((column) => row[column] === user)
+  // A row of the user's may be told apart by whom else it belongs to, such as a default agent; that one's id is not his.
+  const foreign = new Set([...theirs.values()].flat().flatMap((row) => (isOf(row) ? [] : [row.id])))
   for (const { name, keys } of await tablesOf(gateway)) {
-    const rows = (theirs.get(name) ?? []).filter((row) => user === undefined || whose.some((column) => row[column] === user))
+    const rows = (theirs.get(name) ?? []).filter(isOf)
     for (const key of keys) {
-      const value = rows.map((row) => row[key]).find((value) => typeof value === "string" && value.length > 3 && value !== user && !others.includes(JSON.stringify(value)))
+      const value = rows
+        .map((row) => row[key])
+        .find((value) => typeof value === "string" && value.length > 3 && value !== user && !foreign.has(value) && !others.includes(JSON.stringify(value)))
       if (value) found.add(value as string)
     }
   }

@@ -106,7 +106,9 @@ export function createLoop(host: Host<typeof manifest>, telling: Telling) {
       const kept = { role: "assistant" as const, ...(message.thinking !== undefined && { thinking: message.thinking }) }
       if (calls.length === 0 || iteration >= most) {
         const silent = text.trim() === silence
-        run.keep({ ...kept, content: text.trim() === "" ? "..." : text }, message)
+        const content = text.trim() === "" ? "..." : text
+        // Should messages come in at this moment, the model is shown its answer: an empty one would be refused.
+        run.keep({ ...kept, content }, content === text ? message : { ...message, content })
         return {
           status: "completed",
           content: silent ? "" : text,

@@ -123,7 +123,7 @@ export class Run {
     this.#ordinal = ordinal
     this.title = title
     if (!this.request.fresh) {
-      const kept = recent(history, maxChars, summary === "" && truncated)
+      const kept = recent(history, maxChars, truncated)
       this.summary = summary
       this.summarizedTo = summarizedTo
       this.truncated = truncated || kept.length < history.length

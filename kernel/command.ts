@@ -1,5 +1,6 @@
 import { failureOf } from "@plugboard/sdk"
 import { Command } from "commander"
+import { registerBackup } from "./command/backup.ts"
 import { registerKeys } from "./command/keys.ts"
 import { registerPlugins } from "./command/plugins.ts"
 import { ConfigError, loadConfig } from "./config.ts"
@@ -20,6 +21,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
   program.command("doctor").description("Say what works here and what does not, with what to do about it.").action(doctor)
   registerPlugins(program.command("plugins").description("See and change the plugins of this gateway, running or not."))
   registerKeys(program.command("keys").description("See, rotate and drop the keys that secrets are sealed with."))
+  registerBackup(program)
   try {
     await program.parseAsync([...argv])
   } catch (error) {

@@ -1,5 +1,6 @@
 import {
   Audit,
+  Backups,
   type Caller,
   Catalog,
   Configuration,
@@ -52,6 +53,7 @@ export function offerOwnServices(
   services.offer(kernel, Logs, createLogsService(log))
   services.offer(kernel, Pairings, pairings)
   services.offer(kernel, Encryption, encryption)
+  services.offer(kernel, Backups, { snapshot: async (caller: Caller) => (await import("../upkeep/snapshot.ts")).takeSnapshot({ db, dataDir: config.dataDir }, caller) })
   services.offer(kernel, Tenants, createTenantsService({ db, forget }))
   services.offer(kernel, Catalog, createCatalog(manager, version))
   services.offer(kernel, Gateway, {

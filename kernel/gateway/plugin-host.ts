@@ -1,4 +1,4 @@
-import { Audit, type Caller, Catalog, Configuration, Encryption, Gateway, Keys, Logs, Pairings, Plugins, Tenants } from "@plugboard/sdk"
+import { Audit, Backups, type Caller, Catalog, Configuration, Encryption, Gateway, Keys, Logs, Pairings, Plugins, Tenants } from "@plugboard/sdk"
 import { createEgress } from "../egress.ts"
 import { tell } from "../failures.ts"
 import { nodeIdentity } from "../node-id.ts"
@@ -11,7 +11,7 @@ import { loadTexts } from "../plugins/texts.ts"
 import { forEachTenant, type Ground } from "./ground.ts"
 
 /** Services that the kernel itself offers. */
-const kernelServices = [Audit, Configuration, Encryption, Keys, Logs, Pairings, Tenants, Gateway, Catalog, Plugins]
+const kernelServices = [Audit, Backups, Configuration, Encryption, Keys, Logs, Pairings, Tenants, Gateway, Catalog, Plugins]
 
 /** Who runs plugins, and their jobs. Nothing runs yet. */
 export function createPluginHost(ground: Ground): { manager: PluginManager; jobs: Jobs } {

@@ -7,19 +7,10 @@ import { join } from "node:path"
 import { type TestGateway, testGateway } from "@plugboard/sdk/testing"
 import { scratchDatabase } from "../../kernel/db/scratch.ts"
 import { packageOf } from "../../kernel/packages/scratch.ts"
-import { plugboard, type Ran } from "./command.ts"
+import { freePort, plugboard, type Ran } from "./command.ts"
 
 /** The command that a text names as the way out. */
 const wayOut = (text: string) => (/plugboard (plugins .+)$/m.exec(text)?.[1] ?? "").trim().split(" ")
-
-/** Nothing listens there. */
-async function freePort(): Promise<string> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return String(port)
-}
 
 describe("plugboard plugins, with a gateway", function online() {
   this.timeout(120_000)

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process"
+import { type AddressInfo, createServer } from "node:net"
 
 export interface Ran {
   code: number
@@ -16,4 +17,13 @@ export function plugboard(args: readonly string[], env: Readonly<Record<string, 
       resolve({ code: error ? Number((error as { code?: unknown }).code ?? 1) : 0, out, err }),
     )
   })
+}
+
+/** Where nobody listens. */
+export async function freePort(): Promise<string> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return String(port)
 }

@@ -25,7 +25,7 @@ export const manifest = defineManifest({
   sdk: "^1.0.0",
   summary: "What agents, users and models have used and what it cost, over time.",
   requires: [Sessions],
-  after: ["agents", "passthrough"],
+  after: ["agents", "budgets", "passthrough"],
   capabilities: { db: true },
   config: Type.Object(
     { keepDays: Type.Integer({ default: 730, minimum: 31, maximum: 36_500, description: "How long the sums of an hour are kept." }) },

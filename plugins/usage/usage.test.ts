@@ -200,6 +200,8 @@ describe("usage", () => {
       { userId: "bob", ...one(2) },
       { userId: "alice", ...one(1) },
     ])
+    await as("quota", "anna", "admin").post("/v1/budgets", { scope: "tenant", period: "day", limit_usd: 5 })
+    equal((await of("alice", "viewer")).enabled, true)
   })
 
   it("speaks with today's command-line client in its own columns, and with others without them", async () => {

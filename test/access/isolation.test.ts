@@ -107,9 +107,9 @@ describe("isolation", function isolation() {
   }
 
   /** Asks for `id` and for one like it that nobody has, and compares. An answer may differ in its ids and times only. */
-  async function compare(what: string, mark: string, ids: readonly [string, string], ask: (id: string) => Promise<Told>, alike: boolean) {
+  async function compare(what: string, mark: string, ids: readonly [string, string], ask: (id: string) => Promise<Told>, alike: boolean, sent: readonly string[] = []) {
     const [told, unknown] = [await ask(ids[0]), await ask(ids[1])]
-    const shown = told.text.replaceAll(ids[0], "")
+    const shown = [ids[0], ...sent].reduce((text, id) => text.replaceAll(id, ""), told.text)
     equal(shown.includes(mark), false, `${what} shows ${shown}`)
     ok(!told.good || unknown.good, `${what} succeeds for the id of another: ${told.text}`)
     if (alike && !told.good) equal(without(ids[0], told.text), without(ids[1], unknown.text), what)
@@ -150,12 +150,18 @@ describe("isolation", function isolation() {
       }
       await unchanged(what)
     }
+    // What he has written into settings of his own is shown to him again, by methods of the same kind.
+    const sent = new Map<string, string[]>()
     for (const { method, decl } of methods()) {
+      const kind = method.split(".")[0] as string
+      const kept = sent.get(kind) ?? []
+      sent.set(kind, kept)
       for (const id of ids) {
         for (const name of textsAskedBy(decl)) {
           const params = (wanted: string) => paramsOf(decl, (asked) => (asked === name ? wanted : undefined))
           const asks = (wanted: string) => call(socket, method, { ...params(wanted), ...(name.includes(".") ? {} : { [name]: wanted }) })
-          await compare(`${method} (${name}: ${id})`, mark, [id, nobodys(id)], asks, alike)
+          await compare(`${method} (${name}: ${id})`, mark, [id, nobodys(id)], asks, alike, kept)
+          kept.push(id, nobodys(id))
         }
       }
       await unchanged(method)

@@ -13,7 +13,7 @@ const rules = `This turn comes by the clock; nobody has written. Do what is due.
 const sessionChannels = new Set(["ws", "session"])
 
 /** True for an answer that says no more than that all is well. */
-export function isAcknowledgement(content: string, maxChars: number): boolean {
+function isAcknowledgement(content: string, maxChars: number): boolean {
   const text = content.trim()
   if (text === "") return true
   return (text.startsWith(silence) || text.endsWith(silence)) && text.replaceAll(silence, "").trim().length <= maxChars

@@ -79,11 +79,13 @@ export function shares(db: Queries, tail: Tail, scope: Scope, by: Dimension): Pr
 
 const Cost = Type.Object({ agentId: Type.Union([Text, Type.Null()]), ...sumsRow })
 
+/** The channel of runs that another agent has caused: costs are those of what somebody has asked for. Source: wire contract, http-observability 2. */
+const delegated = "subagent"
+
 /** By agent, the dearest first; 1,000 at most. */
 export function costs(db: Queries, tail: Tail, scope: Scope) {
-  return db.any(
-    sql.type(row(Cost))`SELECT agent_id AS "agentId", ${sums} FROM ${used(tail, scope)} GROUP BY 1 ORDER BY sum(cost_nano_usd) DESC, sum(input_tokens) DESC, 1 LIMIT 1000`,
-  )
+  return db.any(sql.type(row(Cost))`
+    SELECT agent_id AS "agentId", ${sums} FROM ${used(tail, scope)} AND channel <> ${delegated} GROUP BY 1 ORDER BY sum(cost_nano_usd) DESC, sum(input_tokens) DESC, 1 LIMIT 1000`)
 }
 
 const UserRequests = Type.Object({ userId: Text, hour: Whole, day: Whole, week: Whole })

@@ -168,6 +168,9 @@ describe("usage", () => {
       equal(await requests(query), 1, query)
     for (const query of ["agent_id=nobody", "agent_id=019d0e00-1111-7000-8000-00000000000a", "provider=openai", "model=x", "channel=http"]) equal(await requests(query), 0, query)
     deepEqual((await report("/v1/costs/summary?agent_id=nobody", "narrow")).rows, [])
+    equal((await report("/v1/costs/summary", "narrow")).rows.length, 1)
+    await gateway.executeSql("UPDATE sessions.runs SET channel = 'subagent' WHERE session_id IN (SELECT id FROM sessions.sessions WHERE session_key LIKE '%:narrow-%')")
+    deepEqual([(await report("/v1/costs/summary", "narrow")).rows, await requests("channel=subagent")], [[], 1])
   })
 
   it("shows records of sessions to their users and to admins, totals to all, and nothing to other tenants", async () => {

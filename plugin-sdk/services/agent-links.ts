@@ -21,5 +21,9 @@ export interface AgentLinksService {
   targets(caller: Caller, sourceId: string): Promise<AgentLink[]>
   /** Whether the one may delegate to the other, and on which terms. `target`: key or UUID. Null: it may not. */
   between(caller: Caller, sourceId: string, target: string): Promise<AgentLink | null>
+  /** A team's lead may delegate to a member from now on, in the caller's transaction. Where the two are linked already, and for a member of the type `open`, nothing changes. */
+  joinTeam(caller: Caller, teamId: string, leadId: string, memberId: string): Promise<void>
+  /** Links that `joinTeam` has made go; of one member, or all of the team's when null. In the caller's transaction. */
+  leaveTeam(caller: Caller, teamId: string, memberId: string | null): Promise<void>
 }
-export const AgentLinks = service<AgentLinksService>("agent-links", "1.0.0")
+export const AgentLinks = service<AgentLinksService>("agent-links", "1.1.0")

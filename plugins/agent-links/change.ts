@@ -1,9 +1,10 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type Host } from "@plugboard/sdk"
+import { type AgentProfile, Agents, type Caller, type Host, type Tx } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
-import { deleteLink, insertLink, type LinkChange, type LinkRow, lockLink, updateLink } from "./store.ts"
+import { deleteLink, insertLink, type LinkChange, type LinkRow, linksOfTeam, lockLink, updateLink } from "./store.ts"
 
 type ChangeName = keyof LinkChange
+const usual: Required<LinkChange> & { team_id: string | null } = { direction: "outbound", description: "", max_concurrent: 3, settings: {}, status: "active", team_id: null }
 
 /** Writes to links. */
 export function createChanges(host: Host<typeof manifest>) {
@@ -21,6 +22,25 @@ export function createChanges(host: Host<typeof manifest>) {
     return { link_id: id, source_agent_key: await keyOf(caller, source_agent_id), target_agent_key: await keyOf(caller, target_agent_id) }
   }
 
+  /** Null when the two are linked already. */
+  async function add(tx: Tx, caller: Caller, source: AgentProfile, target: AgentProfile, link: typeof usual): Promise<LinkRow | null> {
+    const row = await insertLink(tx, { id: randomUUIDv7(), source_agent_id: source.id, target_agent_id: target.id, ...link, created_by: caller.userId })
+    if (!row) return null
+    const { id, source_agent_id, target_agent_id, direction, status, team_id } = row
+    const keys = { source_agent_key: source.key, target_agent_key: target.key }
+    tx.audit({ action: "agent_link.created", entityType: "agent_link", entityId: id, details: { ...keys, direction } })
+    tx.publish("agent_link.created", { link_id: id, source_agent_id, target_agent_id, ...keys, direction, ...(team_id !== null && { team_id }), status })
+    tx.publish("agent_links.changed", {})
+    return row
+  }
+  async function drop(tx: Tx, caller: Caller, row: LinkRow): Promise<void> {
+    await deleteLink(tx, row.id)
+    const keys = await named(caller, row)
+    tx.audit({ action: "agent_link.deleted", entityType: "agent_link", entityId: row.id, details: keys })
+    tx.publish("agent_link.deleted", keys)
+    tx.publish("agent_links.changed", {})
+  }
+
   return {
     async create(caller: Caller, sourceRef: string, targetRef: string, given: LinkChange): Promise<LinkRow> {
       const source = await demand(caller, sourceRef)
@@ -28,15 +48,10 @@ export function createChanges(host: Host<typeof manifest>) {
       if (source.id === target.id) throw host.fail("same_agent", { agent: source.key })
       // What such an agent is differs from user to user, so that nobody could say whom the work would reach.
       if (target.type === "open") throw host.fail("open_target", { agent: target.key })
-      const link = { direction: "outbound", description: "", max_concurrent: 3, settings: {}, status: "active", ...given } as const
+      const link = { ...usual, ...given }
       return host.db.for(caller).transaction(async (tx) => {
-        const row = await insertLink(tx, { id: randomUUIDv7(), source_agent_id: source.id, target_agent_id: target.id, ...link, created_by: caller.userId })
+        const row = await add(tx, caller, source, target, link)
         if (!row) throw host.fail("linked_already", { source: source.key, target: target.key })
-        const { id, source_agent_id, target_agent_id, direction, status } = row
-        const keys = { source_agent_key: source.key, target_agent_key: target.key }
-        tx.audit({ action: "agent_link.created", entityType: "agent_link", entityId: id, details: { ...keys, direction } })
-        tx.publish("agent_link.created", { link_id: id, source_agent_id, target_agent_id, ...keys, direction, status })
-        tx.publish("agent_links.changed", {})
         return row
       })
     },
@@ -56,11 +71,19 @@ export function createChanges(host: Host<typeof manifest>) {
       await host.db.for(caller).transaction(async (tx) => {
         const row = await lockLink(tx, id)
         if (!row) throw unknown(id)
-        await deleteLink(tx, row.id)
-        const keys = await named(caller, row)
-        tx.audit({ action: "agent_link.deleted", entityType: "agent_link", entityId: row.id, details: keys })
-        tx.publish("agent_link.deleted", keys)
-        tx.publish("agent_links.changed", {})
+        await drop(tx, caller, row)
+      })
+    },
+    async joinTeam(caller: Caller, teamId: string, leadId: string, memberId: string): Promise<void> {
+      const [lead, member] = await Promise.all([agents.find(caller, leadId), agents.find(caller, memberId)])
+      if (!lead || !member || member.type === "open") return
+      await host.db.for(caller).transaction(async (tx) => {
+        await add(tx, caller, lead, member, { ...usual, team_id: teamId })
+      })
+    },
+    async leaveTeam(caller: Caller, teamId: string, memberId: string | null): Promise<void> {
+      await host.db.for(caller).transaction(async (tx) => {
+        for (const row of await linksOfTeam(tx, teamId, memberId)) await drop(tx, caller, row)
       })
     },
   }

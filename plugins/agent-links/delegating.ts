@@ -3,7 +3,7 @@ import type { manifest } from "./manifest.ts"
 import { type LinkRow, linksFrom } from "./store.ts"
 
 /** Whom agents may hand work to. Asked on each turn, so links are kept in memory until one of the tenant's changes. */
-export function createDelegating(host: Host<typeof manifest>): AgentLinksService {
+export function createDelegating(host: Host<typeof manifest>): Pick<AgentLinksService, "targets" | "between"> {
   const agents = host.use(Agents)
   const leading = host.cache<LinkRow[]>({
     max: 10_000,

@@ -8,7 +8,7 @@ import { deleteLinksOf, type LinkChange } from "./store.ts"
 export default definePlugin(manifest, (host) => {
   const changes = createChanges(host)
   const reading = createReading(host)
-  host.offer(AgentLinks, createDelegating(host))
+  host.offer(AgentLinks, { ...createDelegating(host), joinTeam: changes.joinTeam, leaveTeam: changes.leaveTeam })
   host.contribute(AgentParts, manifest.id, {
     async remove(caller, { id }) {
       await host.db.for(caller).transaction(async (tx) => {

@@ -32,6 +32,10 @@ const Link = Type.Object({
   target_display_name: Type.Optional(Type.String()),
   target_emoji: Type.Optional(Type.String()),
   target_description: Type.Optional(Type.String()),
+  team_id: Type.Optional(Uuid),
+  team_name: Type.Optional(Type.String()),
+  target_is_team_lead: Type.Optional(Type.Boolean()),
+  target_team_name: Type.Optional(Type.String()),
 })
 /** The command-line client's columns. Source: wire contract, http-core 5. */
 const HttpLink = Type.Object({ ...Link.properties, source_agent: Type.String(), target_agent: Type.String() })
@@ -118,7 +122,7 @@ export const manifest = defineManifest({
   },
   events: {
     "agent_link.created": {
-      payload: Type.Object({ ...changedLink, source_agent_id: Uuid, target_agent_id: Uuid, direction: Direction, status: Status }),
+      payload: Type.Object({ ...changedLink, source_agent_id: Uuid, target_agent_id: Uuid, direction: Direction, team_id: Type.Optional(Uuid), status: Status }),
       to: "admins",
     },
     "agent_link.updated": { payload: Type.Object({ ...changedLink, direction: Direction, status: Status, changes: Type.Array(Type.String()) }), to: "admins" },

@@ -1,4 +1,4 @@
-import { Agents, type Caller, type Host, seesAll } from "@plugboard/sdk"
+import { Agents, type Caller, type Host, seesAll, Teams } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { type LinkFilter, type LinkRow, listLinks } from "./store.ts"
 
@@ -7,10 +7,16 @@ export function createReading(host: Host<typeof manifest>) {
   const agents = host.use(Agents)
 
   async function shown(caller: Caller, row: LinkRow) {
-    const { description, settings, ...rest } = row
+    const { description, settings, team_id, ...rest } = row
+    const teams = host.has(Teams) ? await host.use(Teams).all(caller) : []
+    const team = teams.find(({ id }) => id === team_id)
+    const led = teams.find(({ leadAgentId }) => leadAgentId === row.target_agent_id)
     const [source, target] = await Promise.all([agents.find(caller, row.source_agent_id), agents.find(caller, row.target_agent_id)])
     return {
       ...rest,
+      ...(team_id !== null && { team_id }),
+      ...(team && { team_name: team.name }),
+      ...(led && { target_is_team_lead: true, target_team_name: led.name }),
       ...(description !== "" && { description }),
       ...(Object.keys(settings).length > 0 && { settings }),
       ...(source && { source_agent_key: source.key, source_display_name: source.displayName, source_emoji: source.emoji }),

@@ -11,6 +11,7 @@ const LinkRow = Type.Object({
   max_concurrent: Type.Integer(),
   settings: Type.Record(Text, Type.Unknown()),
   status: Type.Enum(["active", "disabled"]),
+  team_id: Type.Union([Text, Type.Null()]),
   created_by: Text,
   created_at: Text,
   updated_at: Text,
@@ -19,7 +20,7 @@ export type LinkRow = Static<typeof LinkRow>
 export type NewLink = Omit<LinkRow, "created_at" | "updated_at">
 export type LinkChange = Partial<Pick<LinkRow, "direction" | "description" | "max_concurrent" | "settings" | "status">>
 
-const columns = sql.fragment`id, source_agent_id, target_agent_id, direction, description, max_concurrent, settings, status, created_by, created_at, updated_at`
+const columns = sql.fragment`id, source_agent_id, target_agent_id, direction, description, max_concurrent, settings, status, team_id, created_by, created_at, updated_at`
 const Nothing = row(Type.Object({}))
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
@@ -58,9 +59,9 @@ export async function lockLink(db: Queries, id: string): Promise<LinkRow | null>
 /** Null when the two are linked already. */
 export function insertLink(db: Queries, link: NewLink) {
   return db.maybeOne(sql.type(row(LinkRow))`
-    INSERT INTO agent_links.links (id, source_agent_id, target_agent_id, direction, description, max_concurrent, settings, status, created_by)
+    INSERT INTO agent_links.links (id, source_agent_id, target_agent_id, direction, description, max_concurrent, settings, status, team_id, created_by)
     VALUES (${link.id}, ${link.source_agent_id}, ${link.target_agent_id}, ${link.direction}, ${link.description}, ${link.max_concurrent}, ${jsonText(link.settings)}::jsonb,
-      ${link.status}, ${link.created_by})
+      ${link.status}, ${link.team_id}::uuid, ${link.created_by})
     ON CONFLICT (tenant_id, source_agent_id, target_agent_id) DO NOTHING RETURNING ${columns}`)
 }
 
@@ -76,4 +77,10 @@ export async function deleteLink(db: Queries, id: string): Promise<void> {
 
 export async function deleteLinksOf(db: Queries, agentId: string): Promise<number> {
   return (await db.query(sql.type(Nothing)`DELETE FROM agent_links.links WHERE source_agent_id = ${agentId} OR target_agent_id = ${agentId}`)).rowCount
+}
+
+/** Links that a team has made: to one member, or all. */
+export function linksOfTeam(db: Queries, teamId: string, memberId: string | null) {
+  return db.any(sql.type(row(LinkRow))`
+    SELECT ${columns} FROM agent_links.links WHERE team_id = ${teamId} AND (${memberId}::uuid IS NULL OR target_agent_id = ${memberId}) ORDER BY id LIMIT 1000 FOR UPDATE`)
 }

@@ -1,4 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { agentFileNames, defineManifest, definePlugin, type Prompt } from "@plugboard/sdk"
 import { openRpc, type RpcClient, type TestClient, type TestGateway, testGateway } from "@plugboard/sdk/testing"
 
@@ -150,6 +152,17 @@ describe("agent files", () => {
     for (const table of ["files", "instances", "instance_files"]) equal((await gateway.executeSql(`SELECT 1 FROM agent_files.${table} WHERE agent_id = $1`, [id])).rows.length, 0)
     const actions = (await admin.get(`/v1/activity?entity_id=${id}`)).body.logs.map(({ action }: { action: string }) => action)
     deepEqual(actions, ["agent.deleted", "agent_instance.file_set", "agent.file_set", "agent.created"])
+  })
+
+  it("can be written by no plugin that offers tools: what a model was told to write would be who the agent is from then on", () => {
+    const folder = join(import.meta.dirname, "..")
+    const textOf = (plugin: string) => readdirSync(join(folder, plugin)).flatMap((file) => (/(?<!\.test)\.ts$/.test(file) ? readFileSync(join(folder, plugin, file), "utf8") : []))
+    const writers = readdirSync(folder).filter((plugin) => textOf(plugin).some((text) => text.includes("AgentFileStore")))
+    deepEqual(
+      writers,
+      ["agent-files", "agent-summoning", "agent-transfer"].filter((plugin) => writers.includes(plugin)),
+    )
+    ok(!writers.some((plugin) => textOf(plugin).some((text) => /\bTools\b/.test(text))))
   })
 
   // Two users and two tenants in four roles: otto owns the agent, vera may use it, mallory may not; globex is another tenant.

@@ -3,15 +3,18 @@ import { service } from "../tokens.ts"
 import type { AgentProfile } from "./agents.ts"
 import type { RunAnswer } from "./sessions.ts"
 
-/** Why a run exists that another agent has caused. The first three stand in each of its events. */
+/** Why a run exists that another agent, or a team, has caused. All but the last stand in each of its events. */
 export interface RunOrigin {
   /** `announce`: the agent that has handed work on is told what became of it. */
   runKind: "delegation" | "announce"
-  delegationId: string
-  /** Key of the agent that has handed the work on. */
+  delegationId?: string
+  /** The team whose task it works on, or of whose end it is told. */
+  teamId?: string
+  teamTaskId?: string
+  /** Key of the agent that has handed the work on; of a team its lead. */
   parentAgentId: string
-  /** Its run at that time. */
-  parentRunId: string
+  /** Its run at that time; left out where a user has given the work. */
+  parentRunId?: string
 }
 
 /** What is asked of an agent by something that keeps no connection open: a schedule, a wake, another agent. */
@@ -50,4 +53,4 @@ export interface RunsService {
   /** Ends a run that the caller may see as cancelled, on whichever node, and does not wait for its end. */
   abort(caller: Caller, runId: string): Promise<void>
 }
-export const Runs = service<RunsService>("runs", "1.3.0")
+export const Runs = service<RunsService>("runs", "1.4.0")

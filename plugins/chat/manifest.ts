@@ -36,6 +36,8 @@ const AgentEvent = Type.Object({
   userId: Type.String(),
   runKind: Type.Optional(Type.Enum(["delegation", "announce"], { description: "Left out for runs that a user has started." })),
   delegationId: Type.Optional(Type.String()),
+  teamId: Type.Optional(Type.String()),
+  teamTaskId: Type.Optional(Type.String()),
   parentAgentId: Type.Optional(Type.String({ description: "Key of the agent that has handed the work on." })),
 })
 

@@ -1,4 +1,4 @@
-import type { Host } from "@plugboard/sdk"
+import type { Host, RunOrigin } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import type { Run } from "./run.ts"
 
@@ -27,7 +27,7 @@ export function createTelling(host: Host<typeof manifest>): Telling {
         channel: turn.channel,
         chatId: turn.chatId,
         sessionKey: turn.sessionKey,
-        ...(origin && { runKind: origin.runKind, delegationId: origin.delegationId, parentAgentId: origin.parentAgentId }),
+        ...(origin && told(origin)),
       },
       { userId: run.caller.userId },
     )
@@ -47,4 +47,8 @@ export function createTelling(host: Host<typeof manifest>): Telling {
       if (run.request.stream) publish(run, seq, type, { content: texts.length === 1 ? texts[0] : texts.join("") })
     },
   }
+}
+
+function told({ runKind, delegationId, teamId, teamTaskId, parentAgentId }: RunOrigin) {
+  return { runKind, ...(delegationId !== undefined && { delegationId }), ...(teamId !== undefined && { teamId }), ...(teamTaskId !== undefined && { teamTaskId }), parentAgentId }
 }

@@ -1,5 +1,5 @@
 import { randomUUID, randomUUIDv7 } from "node:crypto"
-import { AgentLinks, type AgentProfile, Agents, type Host, type ToolContext } from "@plugboard/sdk"
+import { AgentLinks, type AgentProfile, Agents, type Host, Teams, type ToolContext } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { type DelegationRow, findOrigin, insertDelegation } from "./records.ts"
 import { toldDelegation } from "./wire.ts"
@@ -36,6 +36,8 @@ export function createBegin(host: Host<typeof manifest>) {
     }
     const { target } = link
     const origin = await findOrigin(host.db.for(caller), runId)
+    // Work that a team's task has caused, over however many steps.
+    const teamTask = origin === null && host.has(Teams) ? await host.use(Teams).taskOf(caller, runId) : null
     const isTold = origin?.announce_run_id === runId
     const chain = origin ? origin.chain.slice(0, isTold ? -1 : undefined) : [source.id]
     const round = origin ? origin.round + (isTold ? 1 : 0) : 0
@@ -64,6 +66,8 @@ export function createBegin(host: Host<typeof manifest>) {
       parent_chat_id: chatId,
       chain: [...chain, target.id],
       round,
+      team_id: origin?.team_id ?? teamTask?.teamId ?? null,
+      team_task_id: origin?.team_task_id ?? teamTask?.taskId ?? null,
       announce_run_id: asked.mode === "async" ? randomUUID() : null,
     }
     const row = await host.db.for(caller).transaction(async (tx) => {

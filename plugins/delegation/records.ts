@@ -37,10 +37,7 @@ export const DelegationRow = Type.Object({
   completed_at: Nullable,
 })
 export type DelegationRow = Static<typeof DelegationRow>
-export type NewDelegation = Omit<
-  DelegationRow,
-  "team_id" | "team_task_id" | "status" | "result" | "error" | "iterations" | "duration_ms" | "created_at" | "updated_at" | "completed_at"
->
+export type NewDelegation = Omit<DelegationRow, "status" | "result" | "error" | "iterations" | "duration_ms" | "created_at" | "updated_at" | "completed_at">
 /** How a delegation has ended. */
 export interface End {
   status: "completed" | "failed" | "cancelled"
@@ -60,10 +57,10 @@ export async function insertDelegation(tx: Tx, made: NewDelegation, most: number
   await tx.one(sql.type(row(Type.Object({ locked: Type.Boolean() })))`SELECT true AS locked FROM pg_advisory_xact_lock(hashtextextended(${`delegation ${made.link_id}`}, 0))`)
   return tx.maybeOne(sql.type(Row)`
     INSERT INTO delegation.delegations (id, link_id, source_agent_id, source_agent_key, source_name, target_agent_id, target_agent_key, target_name, user_id, user_role, task, mode,
-      run_id, session_key, parent_run_id, parent_session_key, parent_channel, parent_chat_id, chain, round, announce_run_id, expires_at)
+      run_id, session_key, parent_run_id, parent_session_key, parent_channel, parent_chat_id, chain, round, announce_run_id, team_id, team_task_id, expires_at)
     SELECT ${made.id}::uuid, ${made.link_id}::uuid, ${made.source_agent_id}::uuid, ${made.source_agent_key}, ${made.source_name}, ${made.target_agent_id}::uuid, ${made.target_agent_key},
       ${made.target_name}, ${made.user_id}, ${made.user_role}, ${made.task}, ${made.mode}, ${made.run_id}::uuid, ${made.session_key}, ${made.parent_run_id}::uuid, ${made.parent_session_key},
-      ${made.parent_channel}, ${made.parent_chat_id}, ${sql.array(made.chain, "uuid")}, ${made.round}, ${made.announce_run_id}::uuid, now() + make_interval(secs => ${lastsSeconds})
+      ${made.parent_channel}, ${made.parent_chat_id}, ${sql.array(made.chain, "uuid")}, ${made.round}, ${made.announce_run_id}::uuid, ${made.team_id}::uuid, ${made.team_task_id}::uuid, now() + make_interval(secs => ${lastsSeconds})
     WHERE (SELECT count(*) FROM delegation.delegations WHERE link_id = ${made.link_id} AND status = 'running' AND expires_at > now()) < ${most}
     RETURNING ${columns}`)
 }

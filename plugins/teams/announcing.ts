@@ -25,7 +25,16 @@ export function createAnnouncing(host: Host<typeof manifest>) {
     ].join("\n\n")
     try {
       host.events.publish(caller, "team.leader.processing", { agentId: maker.key, tasks: 1 }, { userId: caller.userId })
-      await runs.start(caller, { agent: maker, sessionKey, channel: task.channel, chatId: task.chat_id, message, runId, idempotencyKey: `team-task:${task.id}:told` })
+      await runs.start(caller, {
+        agent: maker,
+        sessionKey,
+        channel: task.channel,
+        chatId: task.chat_id,
+        message,
+        runId,
+        idempotencyKey: `team-task:${task.id}:told`,
+        origin: { runKind: "announce", teamId: task.team_id, teamTaskId: task.id, parentAgentId: maker.key },
+      })
       return true
     } catch (err) {
       host.log.info({ err, task: task.id }, "end of a task not announced; it is tried again")

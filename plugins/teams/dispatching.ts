@@ -1,6 +1,7 @@
 import { Agents, type Caller, type Host, type Role, type RunAnswer, Runs } from "@plugboard/sdk"
 import type { Board, RunEnd } from "./board.ts"
 import type { manifest } from "./manifest.ts"
+import { findTeam } from "./roster.ts"
 import { overdue, resultsOf, type TaskRow, taskOfRun } from "./tasks.ts"
 
 /** Whoever has assigned the task: the agent's run may do no more than that user. */
@@ -37,6 +38,8 @@ export function createDispatching(host: Host<typeof manifest>, board: Board) {
       // A member works for the team also where the user may not use it by himself.
       const agent = await agents.find(caller, owner_agent_id ?? "")
       if (agent?.status !== "active") throw host.fail("inactive", { agent: agent?.key ?? "-" })
+      const team = await findTeam(host.db.for(caller), team_id)
+      const lead = team && (await agents.find(caller, team.lead_agent_id))
       await runs.start(caller, {
         agent,
         sessionKey,
@@ -45,6 +48,7 @@ export function createDispatching(host: Host<typeof manifest>, board: Board) {
         message: await messageOf(caller, task),
         runId,
         idempotencyKey: `team-task:${id}:${task.dispatches}`,
+        origin: { runKind: "delegation", teamId: team_id, teamTaskId: id, parentAgentId: lead?.key ?? "" },
       })
       return await endOf(caller, await runs.ended(caller, runId, limit))
     } catch (error) {

@@ -106,6 +106,8 @@ describe("teams", function () {
     const teamId = await newTeam()
     const made = await newTask(teamId, "/say the draft", { assignTo: "writer" })
     deepEqual([made.status, made.task_number, made.owner_agent_key, made.channel, made.chat_id], ["in_progress", 1, "writer", "dashboard", teamId])
+    const { payload: run } = await admin.next("agent", (event) => event.type === "run.started" && event.teamTaskId === made.id)
+    deepEqual([run.runKind, run.teamId, run.parentAgentId, run.sessionKey], ["delegation", teamId, "lead", `agent:writer:team:${teamId}:${made.id}`])
     const { payload } = await heard("completed", made.id)
     deepEqual([payload.status, payload.owner_agent_key, payload.actor_type], ["completed", "writer", "agent"])
     equal((await task(teamId, made.id)).result, "the draft")
@@ -114,8 +116,6 @@ describe("teams", function () {
       events.map((event: Json) => event.event_type),
       ["created", "assigned", "dispatched", "completed"],
     )
-    const { rows } = await gateway.executeSql("SELECT work_session_key FROM teams.tasks WHERE id = $1", [made.id])
-    equal(rows[0]?.work_session_key, `agent:writer:team:${teamId}:${made.id}`)
   })
 
   it("says why a task has failed, and lets it be assigned again", async () => {
@@ -190,6 +190,15 @@ describe("teams", function () {
     const answer = await admin.next("agent", (event) => event.type === "run.completed" && event.sessionKey === sessionKey && /Team task #1/.test(event.payload.content))
     match(answer.payload.payload.content, /word0|completed/)
     deepEqual(await admin.call("teams.tasks.active-by-session", { sessionKey }), { tasks: [] })
+  })
+
+  it("has what a member hands on for a task stand with the task", async () => {
+    const teamId = await newTeam()
+    await admin.call("agents.links.create", { sourceAgent: "writer", targetAgent: "outsider" })
+    const { id } = await newTask(teamId, `/tool delegate ${JSON.stringify({ agent: "outsider", task: "/say helped" })}`, { assignTo: "writer" })
+    await heard("completed", id)
+    const { records } = await admin.call("delegations.list", { agentId: "outsider" })
+    deepEqual([records[0].team_id, records[0].team_task_id], [teamId, id])
   })
 
   it("lets an agent claim, report and complete by its tool, and nobody else for it", async () => {

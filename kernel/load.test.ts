@@ -1,0 +1,25 @@
+import { equal } from "node:assert/strict"
+import { setTimeout as sleep } from "node:timers/promises"
+import { Load } from "./load.ts"
+
+/** Longer than the limit; then a turn of the loop, in which what was seen is noted. */
+async function stop(): Promise<void> {
+  const until = performance.now() + Load.delayLimitMs + 300
+  while (performance.now() < until) JSON.parse('{"busy":true}')
+  await sleep(50)
+}
+
+describe("load", () => {
+  it("is none when the loop stands still once, is some when it does so again and again, and is over when it moves", async () => {
+    const load = new Load()
+    try {
+      await stop()
+      equal(load.overloaded, false)
+      await stop()
+      equal(load.overloaded, true)
+      while (load.overloaded) await sleep(50)
+    } finally {
+      load.stop()
+    }
+  })
+})

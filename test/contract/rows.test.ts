@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict"
 import { type Answer, type RpcClient, type TestClient, type TestGateway, testGateway } from "@plugboard/sdk/testing"
-import { methods, routes } from "./rows.ts"
+import { methods } from "./methods.ts"
+import { routes } from "./routes.ts"
 import { misfits } from "./shapes.ts"
 import { makeWorld } from "./world.ts"
 

@@ -1,6 +1,6 @@
 import type { TestClient } from "@plugboard/sdk/testing"
 
-/** Something of each kind in the caller's tenant, by the names that rows.ts uses. */
+/** Something of each kind in the caller's tenant, by the names that the tables use. */
 export async function makeWorld(admin: TestClient, owner: TestClient): Promise<ReadonlyMap<string, string>> {
   const rpc = await admin.rpc()
   const world = new Map<string, string>()

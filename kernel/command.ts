@@ -67,7 +67,7 @@ async function migrate(): Promise<void> {
 }
 
 async function doctor(): Promise<void> {
-  const { examine } = await import("./doctor.ts")
+  const { examine } = await import("./command/doctor.ts")
   const findings = await examine(process.env)
   for (const { ok, what, remedy } of findings) process.stdout.write(`${ok ? "ok   " : "FAIL "} ${what}${ok || !remedy ? "" : `\n      ${remedy}`}\n`)
   process.exitCode = findings.every((finding) => finding.ok) ? 0 : 1

@@ -135,7 +135,7 @@ describe("what the code may not do", () => {
 
   it("writes SQL in the tagged template only", () => {
     // The owner's own texts: migrations, roles, the driver; doctor and the test gateway look from outside.
-    const owners = /^kernel\/(db\/|sandbox\/db\/|doctor\.ts|testing\.ts)/
+    const owners = /^kernel\/(db\/|sandbox\/db\/|command\/doctor\.ts|testing\.ts)/
     const statement =
       /["'`]\s*(SELECT\s|INSERT INTO\s|UPDATE\s+\S+\s+SET\s|DELETE FROM\s|WITH\s+\w+\s+AS\s|(CREATE|ALTER|DROP)\s+(TABLE|ROLE|SCHEMA|INDEX|POLICY)\s|GRANT\s|SET\s+ROLE\s)/g
     const untagged = served

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
-import type { Finding } from "../doctor.ts"
+import type { Finding } from "../command/doctor.ts"
 import { borders } from "./borders.ts"
 import { launch } from "./launch.ts"
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto"
 import pg from "pg"
+import type { Finding } from "../../command/doctor.ts"
 import { serverConfig } from "../../db/server.ts"
-import type { Finding } from "../../doctor.ts"
 import { loginConfig, refusalOf, verifierOf } from "./login.ts"
 
 /**

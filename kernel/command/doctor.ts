@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs"
 import { availableParallelism, totalmem } from "node:os"
-import { type GatewayConfig, loadConfig } from "./config.ts"
+import { type GatewayConfig, loadConfig } from "../config.ts"
 
 export interface Finding {
   ok: boolean
@@ -25,7 +25,7 @@ export async function examine(env: Readonly<Record<string, string | undefined>>)
   }
   findings.push(examineFolder(config.dataDir))
   findings.push(...(config.databaseUrl ? await examineServer(config.databaseUrl) : [{ ok: true, what: "embedded database" }]))
-  const { examineSandbox } = await import("./sandbox/examine.ts")
+  const { examineSandbox } = await import("../sandbox/examine.ts")
   findings.push(...(await examineSandbox()))
   return findings
 }
@@ -50,7 +50,7 @@ async function examineServer(databaseUrl: string): Promise<Finding[]> {
              (SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user) AS createrole,
              EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') AS vector`)
     const [server] = rows
-    const { examinePluginLogin } = await import("./sandbox/db/examine.ts")
+    const { examinePluginLogin } = await import("../sandbox/db/examine.ts")
     if (!server) return [{ ok: false, what: "database server", remedy: "It answered nothing." }]
     return [
       { ok: server.number >= 150_000, what: `PostgreSQL ${server.version}, database ${server.database}`, remedy: "Plugboard needs PostgreSQL 15 or newer." },

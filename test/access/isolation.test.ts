@@ -61,6 +61,16 @@ describe("isolation", function isolation() {
     }
     await client.post("/v1/chat/completions", { model: "default", messages: [{ role: "user", content: mark }], user: mark })
     await client.post("/v1/agents", { agent_key: `${mark}-agent`, display_name: mark, provider: "", model: "" })
+    if (client.role === "admin") await makeTeam(client, mark)
+  }
+
+  /** A team needs agents that there are, and its tasks the team. */
+  async function makeTeam(client: TestClient, mark: string): Promise<void> {
+    const socket = await client.rpc()
+    const { team } = await socket.call("teams.create", { name: mark, lead: `${mark}-agent`, members: ["default"] })
+    const { task } = await socket.call("teams.tasks.create", { teamId: team.id, subject: mark })
+    await socket.call("teams.tasks.comment", { teamId: team.id, taskId: task.id, content: mark })
+    socket.close()
   }
 
   /** One that goes on while others look for it: its events are stored, and its session is busy. */

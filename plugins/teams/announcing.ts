@@ -60,4 +60,3 @@ export function createAnnouncing(host: Host<typeof manifest>) {
     },
   }
 }
-export type Announcing = ReturnType<typeof createAnnouncing>

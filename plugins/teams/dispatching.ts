@@ -5,7 +5,7 @@ import { findTeam } from "./roster.ts"
 import { overdue, resultsOf, type TaskRow, taskOfRun } from "./tasks.ts"
 
 /** Whoever has assigned the task: the agent's run may do no more than that user. */
-export function assignerOf(tenantId: string, { runs_as, runs_as_role }: TaskRow): Caller {
+function assignerOf(tenantId: string, { runs_as, runs_as_role }: TaskRow): Caller {
   return { tenantId, tenantSlug: "", userId: runs_as ?? "system", role: (runs_as_role ?? "viewer") as Role, scopes: [], locale: "en", via: "system" }
 }
 
@@ -90,4 +90,3 @@ export function createDispatching(host: Host<typeof manifest>, board: Board) {
     settled: () => Promise.all(aside),
   }
 }
-export type Dispatching = ReturnType<typeof createDispatching>

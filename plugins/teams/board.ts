@@ -7,7 +7,7 @@ import { insertComment } from "./history.ts"
 import type { manifest } from "./manifest.ts"
 import { listMembers, lockTeam, type TeamRow } from "./roster.ts"
 import { closesCircle, deleteTask, ended, findTask, freedBy, insertTask, type NewTask, openAmong, type Status, type TaskRow, updateTask } from "./tasks.ts"
-import type { Actor, Wire } from "./wire.ts"
+import { type Actor, beginningOf, type Wire } from "./wire.ts"
 
 /** What follows a change of the board once it is stored. */
 export interface Following {
@@ -22,6 +22,8 @@ export type RunEnd = { status: "completed"; result: string } | { status: "failed
 
 /** Longest result that is kept, in characters. */
 const resultChars = 100_000
+/** On a task. */
+const mostComments = 1_000
 /** Whoever waits for a run writes its end within this time after the run's own limit. */
 const graceSeconds = 60
 const free: readonly Status[] = ["pending", "stale", "failed"]
@@ -104,7 +106,7 @@ export function createBoard(host: Host<typeof manifest>, wire: Wire, following: 
     actor: Actor,
     event: string = status,
   ): Promise<TaskRow> {
-    const row = await updateTask(at.tx, { ...task, status, result: result?.slice(0, resultChars) ?? null, locked_at: null, lock_expires_at: null })
+    const row = await updateTask(at.tx, { ...task, status, result: result === null ? null : beginningOf(result, resultChars), locked_at: null, lock_expires_at: null })
     await entry(at.tx, caller, row, event, actor, status === "completed" ? {} : { reason: result ?? "" })
     if (status !== "failed") await freeOthers(at, caller, row)
     return row
@@ -113,7 +115,7 @@ export function createBoard(host: Host<typeof manifest>, wire: Wire, following: 
   async function finish(at: Work, caller: Caller, task: TaskRow, result: string, actor: Actor): Promise<TaskRow> {
     const reviewed = (await listMembers(at.tx, at.team.id)).some(({ role, agent_id }) => role === "reviewer" && agent_id !== task.owner_agent_id)
     if (!reviewed) return settle(at, caller, { ...task, progress_percent: 100 }, "completed", result, actor)
-    const row = await updateTask(at.tx, { ...task, status: "in_review", result: result.slice(0, resultChars), locked_at: null, lock_expires_at: null })
+    const row = await updateTask(at.tx, { ...task, status: "in_review", result: beginningOf(result, resultChars), locked_at: null, lock_expires_at: null })
     await entry(at.tx, caller, row, "reviewed", actor)
     return row
   }
@@ -191,6 +193,7 @@ export function createBoard(host: Host<typeof manifest>, wire: Wire, following: 
     comment: (caller: Caller, teamId: string, ref: string, actor: Actor, content: string, comment_type: "note" | "blocker" = "note") =>
       atBoard(caller, teamId, async ({ tx, team }) => {
         const task = await demand(tx, team, ref)
+        if (task.comment_count >= mostComments) throw host.fail("too_many", { most: mostComments })
         await insertComment(tx, { task_id: task.id, ...authorOf(actor), content, comment_type })
         await entry(tx, caller, task, "commented", actor, { comment: content })
       }),

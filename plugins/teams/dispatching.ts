@@ -1,4 +1,4 @@
-import { Agents, type Caller, type Host, type Role, type RunAnswer, Runs } from "@plugboard/sdk"
+import { Agents, type Caller, type Host, isError, type Role, type RunAnswer, Runs } from "@plugboard/sdk"
 import type { Board, RunEnd } from "./board.ts"
 import type { manifest } from "./manifest.ts"
 import { findTeam } from "./roster.ts"
@@ -69,8 +69,10 @@ export function createDispatching(host: Host<typeof manifest>, board: Board) {
       const caller = assignerOf(tenantId, task)
       const following = work(caller, task)
         .then((end) => board.endRun(caller, task, end))
-        // Its time runs out, and it is looked after then.
-        .catch((err: unknown) => host.log.error({ err, task: task.id }, "end of a task not stored"))
+        .catch((err: unknown) => {
+          // Its time runs out, and it is looked after then; of a team that was removed meanwhile nobody asks.
+          if (!isError(err, "teams.unknown_team")) host.log.error({ err, task: task.id }, "end of a task not stored")
+        })
         .finally(() => aside.delete(following))
       aside.add(following)
     },

@@ -34,7 +34,7 @@ describe("teams", function () {
   let gateway: TestGateway
   let admin: RpcClient
   before(async () => {
-    gateway = await testGateway({ plugins: [watching] })
+    gateway = await testGateway({ plugins: [watching], config: { plugins: { teams: { maxHops: 1 } } } })
     admin = await room("acme")
   })
   after(() => gateway.close())
@@ -199,6 +199,16 @@ describe("teams", function () {
     await heard("completed", id)
     const { records } = await admin.call("delegations.list", { agentId: "outsider" })
     deepEqual([records[0].team_id, records[0].team_task_id], [teamId, id])
+  })
+
+  it("ends a row of tasks that make tasks, without a word of the user's", async () => {
+    const teamId = await newTeam()
+    const create = (subject: string, assignee: string) => `/tool team_tasks ${JSON.stringify({ action: "create", team: teamId, subject, assignee })}`
+    const first = await newTask(teamId, create(create("/say never", "writer"), "editor"), { assignTo: "writer" })
+    await admin.next("team.task.completed", (payload) => payload.team_id === teamId && payload.task_number === 2)
+    const second = await task(teamId, "2")
+    deepEqual([second.parent_id, (await admin.call("teams.tasks.list", { teamId })).count], [first.id, 2])
+    match(second.result, /After 1 tasks in a row/)
   })
 
   it("lets an agent claim, report and complete by its tool, and nobody else for it", async () => {

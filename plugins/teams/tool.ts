@@ -7,7 +7,7 @@ import { listComments } from "./history.ts"
 import type { manifest } from "./manifest.ts"
 import { findTeam, type Membership, type TeamRow } from "./roster.ts"
 import { findTask, listTasks, type TaskRow, taskOfRun } from "./tasks.ts"
-import type { Actor, Wire } from "./wire.ts"
+import { type Actor, beginningOf, type Wire } from "./wire.ts"
 import type { Workspace } from "./workspace.ts"
 
 const Text = (maxLength: number, description: string) => Type.Optional(Type.String({ maxLength, description }))
@@ -81,11 +81,11 @@ export function createTools(host: Host<typeof manifest>, { board: tasks, wire, w
     return { ...first, self, actor: { type: "agent", id: self.key, agentId: self.id }, context }
   }
   function need(value: string | undefined, field: string): string {
-    const text = value?.replaceAll("\0", "\ufffd").toWellFormed()
-    if (!text?.trim()) throw host.fail("incomplete", { field })
+    const text = optional(value)
+    if (text.trim() === "") throw host.fail("incomplete", { field })
     return text
   }
-  const optional = (value: string | undefined) => (value === undefined ? "" : value.replaceAll("\0", "\ufffd").toWellFormed())
+  const optional = (value = "") => beginningOf(value, value.length)
   async function memberOf(caller: Caller, ref: string): Promise<AgentProfile> {
     const agent = await agents.find(caller, ref)
     if (!agent) throw host.fail("not_a_member", { agent: ref })
@@ -107,7 +107,7 @@ export function createTools(host: Host<typeof manifest>, { board: tasks, wire, w
     const hops = origin ? origin.hops + 1 : 0
     if (hops > host.config.maxHops) throw host.fail("too_many_hops", { maxHops: host.config.maxHops })
     const dispatches = at.role === "lead" || auto_dispatch !== false
-    const assignee = given.assignee && dispatches ? await memberOf(caller, given.assignee) : null
+    const assignee = given.assignee && dispatches ? await memberOf(caller, optional(given.assignee)) : null
     return tasks.create(
       caller,
       at.team.id,

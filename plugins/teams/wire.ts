@@ -19,6 +19,11 @@ export interface Told {
 }
 const commentChars = 500
 
+/** The beginning of a text, as PostgreSQL takes it: without NUL and halves of surrogate pairs. */
+export function beginningOf(text: string, chars: number): string {
+  return text.slice(0, chars).replaceAll("\0", "\ufffd").toWellFormed()
+}
+
 /** Rows as clients read them, with the names of their agents. Source: wire contract, websocket 4.17 and 5.3. */
 export function createWire(agents: Remote<AgentsService>) {
   /** One that is gone has no names. */
@@ -80,8 +85,8 @@ export function createWire(agents: Remote<AgentsService>) {
         ...{ team_id, task_id: id, task_number, subject, status, user_id, channel, chat_id },
         timestamp: new Date().toISOString(),
         ...(owner && { owner_agent_key: owner.key, owner_display_name: owner.displayName }),
-        ...(reason !== undefined && { reason: reason.slice(0, commentChars) }),
-        ...(comment !== undefined && { comment_text: comment.slice(0, commentChars) }),
+        ...(reason !== undefined && { reason: beginningOf(reason, commentChars) }),
+        ...(comment !== undefined && { comment_text: beginningOf(comment, commentChars) }),
         ...(row.progress_percent !== null && { progress_percent: row.progress_percent }),
         ...(row.progress_step !== null && { progress_step: row.progress_step }),
         actor_type: actor.type,

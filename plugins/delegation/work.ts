@@ -46,6 +46,8 @@ export function createWork(host: Host<typeof manifest>, ends: Ends) {
   return async function work(caller: Caller, begun: Begun, parent: AbortSignal): Promise<DelegationRow> {
     const end = await wait(caller, begun, parent)
     const { row } = begun
-    return (await ends.end(caller, row.id, end)) ?? (await findDelegation(host.db.for(caller), row.id)) ?? { ...row, status: "cancelled" }
+    const ended = await ends.end(caller, row.id, end)
+    // Whoever has ended it before has told of it, or nobody is to be told: its parent was aborted.
+    return ended ?? { ...row, status: "cancelled", ...(await findDelegation(host.db.for(caller), row.id)), announce_run_id: null }
   }
 }

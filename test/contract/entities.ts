@@ -158,5 +158,31 @@ export const usageNumbers = {
   tool_calls: "int",
   avg_duration_ms: "number",
 } satisfies Shape
+export const team = {
+  id: "uuid",
+  created_at: "ts",
+  updated_at: "ts",
+  name: "name",
+  lead_agent_id: "uuid",
+  status: "'active'|'archived'",
+  created_by: "name",
+  "lead_agent_key?": "slug",
+  member_count: "int",
+} satisfies Shape
+export const teamMember = { team_id: "uuid", agent_id: "uuid", role: "'lead'|'member'|'reviewer'", joined_at: "ts", "agent_key?": "slug" } satisfies Shape
+export const task = {
+  id: "uuid",
+  created_at: "ts",
+  updated_at: "ts",
+  team_id: "uuid",
+  tenant_id: "uuid",
+  subject: "name",
+  status: "'pending'|'in_progress'|'completed'|'blocked'|'failed'|'in_review'|'cancelled'|'stale'",
+  priority: "int",
+  task_type: "name",
+  "task_number?": "int",
+  comment_count: "int",
+  attachment_count: "int",
+} satisfies Shape
 export const failure = { error: "name", code: "name" } satisfies Shape
 export const unknownId = "0193a5b0-dead-7000-8000-000000000001"

@@ -1,4 +1,4 @@
-import { apiKey, cronJob, heartbeat, link, member, message, session, tenant, unknownId } from "./entities.ts"
+import { apiKey, cronJob, heartbeat, link, member, message, session, task, team, teamMember, tenant, unknownId } from "./entities.ts"
 import type { Row } from "./row.ts"
 
 export const methods: readonly Row[] = [
@@ -248,7 +248,49 @@ export const methods: readonly Row[] = [
   { at: "WS 4.16", as: "owner", call: "tenants.users.list", with: { tenant_id: "{other-tenant}" }, gives: { users: [member] } },
   { at: "WS 4.16", as: "owner", call: "tenants.users.remove", with: { tenant_id: "{other-tenant}", user_id: "dora" }, gives: { ok: "'true'" } },
   { at: "WS 4.16", as: "owner", call: "tenants.delete", with: { id: "{spare-tenant}" }, gives: { ok: "'true'" } },
-  { at: "WS 4.17", call: "teams.list", gives: { teams: "list", "count?": "int" } },
+  { at: "WS 4.17", call: "teams.list", gives: { teams: [team], count: "int" } },
+  { at: "WS 4.17", call: "teams.get", with: { teamId: "{team}" }, gives: { team, members: [teamMember] }, refuses: [[{ teamId: unknownId }, "NOT_FOUND"]] },
+  { at: "WS 4.17", call: "teams.update", with: { teamId: "{team}", description: "Writes." }, gives: { ok: "true" } },
+  { at: "WS 4.17", call: "teams.scopes", with: { teamId: "{team}" }, gives: { scopes: "list" } },
+  { at: "WS 4.17", call: "teams.known_users", with: { teamId: "{team}" }, gives: { users: ["name"] } },
+  {
+    at: "WS 4.17",
+    call: "teams.tasks.create",
+    with: { teamId: "{team}", subject: "Draft" },
+    gives: { task },
+    refuses: [
+      [{ teamId: "{team}" }, "INVALID_REQUEST"],
+      [{ teamId: "{team}", subject: "x".repeat(501) }, "INVALID_REQUEST"],
+    ],
+  },
+  { at: "WS 4.17", call: "teams.tasks.list", with: { teamId: "{team}", status: "active" }, gives: { tasks: [task], count: "int" } },
+  { at: "WS 4.17", call: "teams.tasks.get", with: { teamId: "{team}", taskId: "{task}" }, gives: { task, comments: "list", events: "list", attachments: "list" } },
+  { at: "WS 4.17", call: "teams.tasks.get-light", with: { teamId: "{team}", taskId: "{task}" }, gives: { task } },
+  {
+    at: "WS 4.17",
+    call: "teams.tasks.comment",
+    with: { teamId: "{team}", taskId: "{task}", content: "Soon" },
+    gives: { ok: "true" },
+    refuses: [[{ teamId: "{team}", taskId: "{task}", content: "" }, "INVALID_REQUEST"]],
+  },
+  {
+    at: "WS 4.17",
+    call: "teams.tasks.comments",
+    with: { teamId: "{team}", taskId: "{task}" },
+    gives: { comments: [{ id: "uuid", task_id: "uuid", content: "'Soon'", created_at: "ts" }] },
+  },
+  {
+    at: "WS 4.17",
+    call: "teams.tasks.events",
+    with: { teamId: "{team}", taskId: "{task}" },
+    gives: { events: [{ id: "uuid", task_id: "uuid", event_type: "name", actor_type: "name", actor_id: "name", created_at: "ts" }] },
+  },
+  { at: "WS 4.17", call: "teams.tasks.approve", refuses: [[{ teamId: "{team}", taskId: "{task}" }, "FAILED_PRECONDITION"]] },
+  { at: "WS 4.17", call: "teams.tasks.delete", refuses: [[{ teamId: "{team}", taskId: "{task}" }, "FAILED_PRECONDITION"]] },
+  { at: "WS 4.17", call: "teams.events.list", with: { team_id: "{team}", limit: 5 }, gives: { events: "list", count: "int" } },
+  { at: "WS 4.17", call: "teams.workspace.list", with: { team_id: "{team}" }, gives: { files: "list", count: "int" } },
+  { at: "WS 4.17", call: "teams.workspace.read", refuses: [[{ team_id: "{team}", file_name: "../../etc/passwd" }, "INVALID_REQUEST"]] },
+  { at: "WS 4.17", call: "teams.members.remove", refuses: [[{ teamId: "{team}", agentId: "helper" }, "INVALID_REQUEST"]] },
   { at: "WS 4.17", call: "teams.tasks.active-by-session", with: { sessionKey: "{session}" }, gives: { tasks: "list" } },
   { at: "WS 4.18", call: "heartbeat.get", with: { agentId: "peer" }, gives: { heartbeat: "null" } },
   {

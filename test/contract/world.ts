@@ -31,5 +31,9 @@ export async function makeWorld(admin: TestClient, owner: TestClient): Promise<R
   world.set("job", await job("of-the-world"))
   world.set("spare-job", await job("spare"))
   for (const name of ["session", "spare-session", "other-session"]) await conversation(name)
+  const { team } = await rpc.call("teams.create", { name: "Writers", lead: "helper", members: ["peer"] })
+  world.set("team", team.id)
+  const { task } = await rpc.call("teams.tasks.create", { teamId: team.id, subject: "Proofread" })
+  world.set("task", task.id)
   return world
 }

@@ -1,3 +1,4 @@
+// Longer than 300 lines: a table to be read from top to bottom beside the contract.
 import { apiKey, cronJob, heartbeat, link, member, message, session, task, team, teamMember, tenant, unknownId } from "./entities.ts"
 import type { Row } from "./row.ts"
 

@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process"
 import { cpSync, globSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { buildTemplate } from "../kernel/db/embedded/template.ts"
 
 /**
  * Makes the JavaScript of both packages: `node .ci/build.ts`, or with the word `sdk` of @plugboard/sdk alone.
@@ -16,7 +15,9 @@ if (process.argv[2] !== "sdk") {
   copyData()
   copyTemplates()
   copyDocsAssets()
-  await buildTemplate(join(root, "dist", "kernel", "db", "embedded"))
+  // It runs the gateway's own code, which needs the SDK that was just compiled.
+  const { buildTemplates } = await import("./database-templates.ts")
+  await buildTemplates(join(root, "dist", "kernel", "db", "embedded"))
 }
 
 function compile(project: string, out: string): void {

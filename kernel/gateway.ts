@@ -55,7 +55,8 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   const log = createLog({ level: config.logLevel, redactor, write: options.write })
   // Their manifests are read while the database opens.
   const bundled = options.bundled === false ? Promise.resolve([]) : bundledPlugins()
-  const db = await openDatabase({ config, log, checkRows: options.checkRows ?? false, gateway: true })
+  const whole = options.bundled !== false && !Object.values(config.plugins).some(({ enabled }) => enabled === false)
+  const db = await openDatabase({ config, log, checkRows: options.checkRows ?? false, gateway: true, whole })
   const stopping = new AbortController()
   try {
     await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: kernelGlobals })

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { type Caller, type Queries, type Query, row, sql, type TenantDb, type Tx } from "@plugboard/sdk"
 import { Type } from "typebox"
@@ -9,6 +10,7 @@ import { Carried, type CarriedJob } from "./carried.ts"
 import type { CommittedEvent, Database, KernelDb } from "./database.ts"
 import { type DriverOptions, sessionOpener } from "./driver.ts"
 import { FolderHeld, lockFolder } from "./embedded/lock.ts"
+import { templatePath } from "./embedded/template.ts"
 import { startThread } from "./embedded/thread.ts"
 import { Migrations } from "./migrate.ts"
 import { Outbox, outboxQuery } from "./outbox.ts"
@@ -32,6 +34,8 @@ export interface OpenOptions {
   checkRows: boolean
   /** True for a gateway, which alone has its data folder, whatever the database: two of one folder would take each other's runs. */
   gateway?: boolean
+  /** True: every bundled plugin is on, so that a new embedded folder may have the tables of all. */
+  whole?: boolean
 }
 
 const Nothing = row(Type.Object({}))
@@ -39,7 +43,7 @@ const Nothing = row(Type.Object({}))
 /** Opens the database that the configuration names. Rejects with a ConfigError when another process holds the embedded one's folder. */
 export async function openDatabase(options: OpenOptions): Promise<Database> {
   const { config, log } = options
-  const source = config.databaseUrl === undefined ? await openEmbedded(config, log) : openServer(config.databaseUrl, config, options.gateway ?? false)
+  const source = config.databaseUrl === undefined ? await openEmbedded(config, options.whole ?? false, log) : openServer(config.databaseUrl, config, options.gateway ?? false)
   // Filled in before the first query that needs them: making them needs queries.
   const roles: { -readonly [K in keyof Roles]: string } = { app: "", kernel: "", word: "" }
   const statements = { count: 0, last: "" }
@@ -189,10 +193,12 @@ function openServer(uri: string, config: OpenOptions["config"], gateway: boolean
   }
 }
 
-async function openEmbedded(config: OpenOptions["config"], log: GatewayLog): Promise<Source> {
+async function openEmbedded(config: OpenOptions["config"], whole: boolean, log: GatewayLog): Promise<Source> {
   const unlock = holdFolder(config.dataDir, "set PLUGBOARD_DATA_DIR to another folder, or set DATABASE_URL to share one PostgreSQL.")
   try {
-    const thread = await startThread(join(config.dataDir, "db"), log)
+    const folder = join(config.dataDir, "db")
+    const template = existsSync(folder) ? undefined : templatePath(whole)
+    const thread = await startThread(folder, template, log)
     return {
       kind: "embedded",
       connection: {

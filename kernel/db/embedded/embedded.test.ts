@@ -1,15 +1,18 @@
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict"
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { isError, row, sql } from "@plugboard/sdk"
 import { Type } from "typebox"
+import { kernelMigrations } from "../../plugins/discover.ts"
+import { kernelGlobals } from "../kernel-tables.ts"
 import { acme, allNotes, globex, insert, type Notes, notesDatabase } from "../notes.test.ts"
+import { openDatabase } from "../open.ts"
 import { makeFolder } from "./folder.ts"
 import { FolderHeld, lockFolder } from "./lock.ts"
-import { buildTemplate, templatePath } from "./template.ts"
+import { templatePath } from "./template.ts"
 import { startThread } from "./thread.ts"
 
 const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
@@ -90,19 +93,38 @@ describe("the folder of the embedded database", function () {
 
   it("comes from the template, whole or not at all", async () => {
     // npm install does that, where it may run scripts.
-    if (templatePath() === undefined) await buildTemplate()
+    if (templatePath(true) === templatePath(false))
+      execFileSync(process.execPath, ["--conditions=plugboard-source", join(import.meta.dirname, "..", "..", "..", ".ci", "build-template.ts")])
     const folder = join(parent, "db")
     mkdirSync(`${folder}.part`)
     writeFileSync(join(`${folder}.part`, "PG_VERSION"), "of a start that was cut off")
-    await makeFolder(folder)
+    await makeFolder(folder, templatePath(false))
     // initdb would have made three databases.
     equal(readdirSync(join(folder, "base")).length, 1)
     deepEqual(readdirSync(parent), ["db"])
     equal(statSync(folder).mode & 0o777, 0o700)
     match(readFileSync(join(folder, "PG_VERSION"), "utf8"), /^\d+\n$/)
     const before = statSync(join(folder, "PG_VERSION")).mtimeMs
-    await makeFolder(folder)
+    await makeFolder(folder, templatePath(false))
     equal(statSync(join(folder, "PG_VERSION")).mtimeMs, before)
+  })
+
+  it("has all tables at once, and no secret of the template that it comes from", async () => {
+    const words: string[] = []
+    for (const name of ["one", "another"]) {
+      const dataDir = join(parent, name)
+      mkdirSync(dataDir)
+      const db = await openDatabase({ config: { databaseUrl: undefined, dataDir, poolSize: 1, statementTimeoutMs: 30_000 }, log: silent as never, checkRows: false, whole: true })
+      const { applied } = await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: kernelGlobals })
+      deepEqual(applied, ["0010_fresh.sql"])
+      const { rows } = await db.executeSql("SELECT word, created_at > now() - interval '1 minute' AS fresh FROM _sandbox.word, kernel.tenants")
+      const [{ word, fresh }] = rows as [{ word: string; fresh: boolean }]
+      match(word, /^w[0-9a-f]{64}$/)
+      equal(fresh, true)
+      words.push(word)
+      await db.close()
+    }
+    equal(new Set(words).size, 2)
   })
 })
 
@@ -202,7 +224,7 @@ if (!process.env.TEST_DATABASE_URL) {
       try {
         mkdirSync(join(folder, "db"))
         writeFileSync(join(folder, "db", "PG_VERSION"), "9.6\n")
-        await rejects(startThread(join(folder, "db"), silent as never))
+        await rejects(startThread(join(folder, "db"), undefined, silent as never))
       } finally {
         rmSync(folder, { recursive: true })
       }

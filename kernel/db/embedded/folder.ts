@@ -3,17 +3,15 @@ import { join } from "node:path"
 import { zstdDecompressSync } from "node:zlib"
 import { PGlite } from "@electric-sql/pglite"
 import { extensions } from "./extensions.ts"
-import { templatePath } from "./template.ts"
 
 /**
  * A data folder for PostgreSQL, unless there is one. It is made aside and moved, so that a start that is cut off leaves no half of one.
- * From the template that takes 0.2 s; without it PostgreSQL's initdb runs, for two seconds and more.
+ * From a template that takes 0.2 s; without it PostgreSQL's initdb runs, for two seconds and more.
  */
-export async function makeFolder(folder: string): Promise<void> {
+export async function makeFolder(folder: string, template: string | undefined): Promise<void> {
   if (existsSync(join(folder, "PG_VERSION"))) return
   const aside = `${folder}.part`
   rmSync(aside, { recursive: true, force: true })
-  const template = templatePath()
   if (template) unpack(zstdDecompressSync(readFileSync(template)), aside)
   else await (await PGlite.create({ dataDir: aside, extensions })).close()
   renameSync(aside, folder)

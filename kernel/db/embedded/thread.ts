@@ -15,8 +15,8 @@ export interface DatabaseThread {
 /** Waits between starts that failed, in milliseconds; the last one again and again. */
 const patience = [0, 250, 1_000, 5_000]
 
-/** The embedded database in its thread. When the thread ends by itself, or by `restart`, another one reopens the folder: that takes a fraction of a second. */
-export async function startThread(folder: string, log: Log): Promise<DatabaseThread> {
+/** The embedded database in its thread; a folder that is not there yet comes from the template. When the thread ends by itself, or by `restart`, another one reopens the folder: that takes a fraction of a second. */
+export async function startThread(folder: string, template: string | undefined, log: Log): Promise<DatabaseThread> {
   const file = new URL(`./worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
   let stream: ProtocolStream | undefined
   let connection = 0
@@ -27,7 +27,7 @@ export async function startThread(folder: string, log: Log): Promise<DatabaseThr
   let worker = spawn()
 
   function spawn(): Worker {
-    const made = new Worker(file, { workerData: { folder }, execArgv: [] })
+    const made = new Worker(file, { workerData: { folder, template }, execArgv: [] })
     const mine = ready
     made.on("message", (message: Message | "ready") => {
       if (message !== "ready") return message.connection === connection && stream?.receive(message.bytes)

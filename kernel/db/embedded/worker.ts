@@ -11,7 +11,7 @@ export interface Message {
   bytes: Uint8Array<ArrayBuffer>
 }
 
-const { folder } = workerData as { folder: string }
+const { folder, template } = workerData as { folder: string; template: string | undefined }
 if (!parentPort) throw new Error("this file runs as a worker")
 const port = parentPort
 
@@ -30,7 +30,7 @@ WebAssembly.Memory = class extends WebAssembly.Memory {
   }
 }
 
-await makeFolder(folder)
+await makeFolder(folder, template)
 const db = await PGlite.create({ dataDir: folder, extensions })
 port.postMessage("ready")
 

@@ -4,6 +4,7 @@ import { PGlite } from "@electric-sql/pglite"
 import pg from "pg"
 import { extensions } from "../../db/embedded/extensions.ts"
 import { makeFolder } from "../../db/embedded/folder.ts"
+import { templatePath } from "../../db/embedded/template.ts"
 import { scratchDatabase } from "../../db/scratch.ts"
 
 /** A database of its own to try texts on, under the owner's rights: embedded, or on the server of TEST_DATABASE_URL. It has the kernel's schema and the extensions. */
@@ -44,7 +45,7 @@ async function onServer(connectionString: string) {
 }
 
 async function embedded(folder: string) {
-  await makeFolder(folder)
+  await makeFolder(folder, templatePath(false))
   const db = await PGlite.create({ dataDir: folder, extensions })
   return { run: async (text: string) => (await db.exec(text)).at(-1)?.rows ?? [], end: () => db.close() }
 }

@@ -104,7 +104,7 @@ describe("budgets", () => {
   it("of a key hold for that key, however it is sent, and `*` for each user by himself", async () => {
     const admin = await tenant("keys")
     const [one, two] = [await room.gateway.as("operator", "keys", "one"), await room.gateway.as("operator", "keys", "two")]
-    const { id: keyId } = (await admin.get("/v1/api-keys")).body.find(({ prefix }: { prefix: string }) => one.key.startsWith(prefix))
+    const { id: keyId } = (await admin.get("/v1/api-keys")).body.find(({ name }: { name: string }) => name === "operator of one")
     const { id } = await set(admin, { scope: "key", subject: keyId, limit_tokens: 30 })
     const each = await set(admin, { scope: "user", subject: "*", limit_tokens: 1_000 })
     await ask(one)

@@ -61,7 +61,10 @@ describe("isolation", function isolation() {
     }
     await client.post("/v1/chat/completions", { model: "default", messages: [{ role: "user", content: mark }], user: mark })
     await client.post("/v1/agents", { agent_key: `${mark}-agent`, display_name: mark, provider: "", model: "" })
-    if (client.role === "admin") await makeTeam(client, mark)
+    if (client.role !== "admin") return
+    await makeTeam(client, mark)
+    // Of somebody who never spends: what attackers spend themselves changes no row of it.
+    equal((await client.post("/v1/budgets", { scope: "user", subject: mark, period: "month", limit_tokens: 1_000_000 })).status, 201)
   }
 
   /** A team needs agents that there are, and its tasks the team. */
@@ -182,9 +185,9 @@ describe("isolation", function isolation() {
     socket.close()
   }
 
-  it("has something to hide: rows of agents, providers, sessions, messages and keys", async () => {
+  it("has something to hide: rows of agents, providers, sessions, messages, budgets and keys", async () => {
     const filled = [...(await belongingsOf(gateway, theirs))].filter(([, rows]) => rows.length > 0).map(([name]) => name)
-    for (const plugin of ["agents.", "providers.", "sessions.", "chat.", "kernel.api_keys", "kernel.activity"])
+    for (const plugin of ["agents.", "providers.", "sessions.", "chat.", "budgets.", "kernel.api_keys", "kernel.activity"])
       ok(
         filled.some((name) => name.startsWith(plugin)),
         `nothing in ${plugin}: ${filled}`,

@@ -33,11 +33,13 @@ export async function openChatSocket(url: string, credentials: object, sessionKe
         socket.on("close", (code) => reject(new Error(`the socket of ${sessionKey} ended with ${code}`)))
         socket.on("message", (data: Buffer) => {
           if (!data.includes(own) && data.indexOf(response) !== 1) return
-          const { type, payload, error } = JSON.parse(data.toString())
+          const { type, event, payload, error } = JSON.parse(data.toString())
           if (type === "res") {
             if (error) return reject(new Error(`${error.code} ${error.message}`))
             return resolve({ ...heard, answer: payload.content })
           }
+          // A new session also gets a name, which is told when it is there.
+          if (event !== "agent") return
           heard.types.push(payload.type)
           if (payload.type === "chunk") heard.text += payload.payload.content
         })

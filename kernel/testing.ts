@@ -9,6 +9,14 @@ import { masterTenantId } from "./tenancy.ts"
 
 const scopeOf: Record<Exclude<Role, "owner">, Scope> = { viewer: "operator.read", operator: "operator.write", admin: "operator.admin" }
 
+/** Logs of the gateways that run now. */
+const running = new Set<readonly string[]>()
+
+/** What they have logged as errors, for whoever looks at a test that failed. */
+export function loggedErrors(): string[] {
+  return [...running].flatMap((lines) => lines.filter((line) => JSON.parse(line).level >= 50))
+}
+
 /** A whole gateway for one test file: a free port, a scratch database, log lines kept. `@plugboard/sdk/testing` gives it a face. */
 export async function startTestGateway(options: TestGatewayOptions = {}): Promise<StartedGateway> {
   const storage = (options.on as Awaited<ReturnType<typeof scratchDatabase>> | undefined) ?? (await scratchDatabase())
@@ -31,6 +39,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     cross: options.clone ? (value) => structuredClone(value) : undefined,
     checkRows: true,
   })
+  running.add(logs)
   const tenants = new Map<string, Promise<string>>([["master", Promise.resolve(masterTenantId)]])
   const keys = gateway.services.use<KeysService>("test", Keys)
   return {
@@ -62,6 +71,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     },
     async close({ keep = false } = {}) {
       await gateway.close()
+      running.delete(logs)
       if (!keep) await storage.drop()
     },
   }

@@ -30,9 +30,13 @@ export interface Tx extends Queries {
   enqueue(job: string, data: object): void
 }
 
-/** Narrows a declared audience: `userId` for the audiences that name a user. */
+/** Whom an event is for, of the audiences `user` and `user+admins`. Without any it is for admins. */
 export interface EventTarget {
   userId?: string
+  /** Further users; `"everyone"`: all of the tenant. */
+  users?: readonly string[] | "everyone"
+  /** Not for these among `users`. */
+  except?: readonly string[]
 }
 
 export interface TenantDb extends Queries {

@@ -1,4 +1,4 @@
-import { jsonText, row, sql } from "@plugboard/sdk"
+import { type EventTarget, jsonText, row, sql } from "@plugboard/sdk"
 import pg from "pg"
 import { Type } from "typebox"
 import type { GatewayLog } from "../log.ts"
@@ -16,7 +16,7 @@ interface OutboxRow {
   plugin: string
   event: string
   tenant_id: string | null
-  to_user: string | null
+  target: EventTarget | null
   payload: object
 }
 
@@ -27,12 +27,12 @@ const announceLimit = 10_000
 
 /** Statement for the events of one commit: rows for the other nodes, and a notice that carries none of them (NOTIFY refuses 8,001 bytes). */
 export function outboxQuery(node: string, events: readonly CommittedEvent[]) {
-  const rows = events.map(({ plugin, event, tenantId, to, payload }) => ({ plugin, event, tenant_id: tenantId === "" ? null : tenantId, to_user: to?.userId ?? null, payload }))
+  const rows = events.map(({ plugin, event, tenantId, to, payload }) => ({ plugin, event, tenant_id: tenantId === "" ? null : tenantId, target: to, payload }))
   return sql.type(Nothing)`
     WITH written AS (
-      INSERT INTO kernel.outbox (node, plugin, event, tenant_id, to_user, payload)
-      SELECT ${node}, plugin, event, tenant_id, to_user, payload
-      FROM jsonb_to_recordset(${jsonText(rows)}::jsonb) AS entry(plugin text, event text, tenant_id uuid, to_user text, payload jsonb)
+      INSERT INTO kernel.outbox (node, plugin, event, tenant_id, to_user, target, payload)
+      SELECT ${node}, plugin, event, tenant_id, target->>'userId', target, payload
+      FROM jsonb_to_recordset(${jsonText(rows)}::jsonb) AS entry(plugin text, event text, tenant_id uuid, target jsonb, payload jsonb)
     )
     SELECT pg_notify(${channel}, ${node})`
 }
@@ -166,7 +166,7 @@ export class Outbox {
 /** What one snapshot shows and another does not, without a row twice or left out. Without `upto`: what is shown now. Without `since`: nothing, but where now is. */
 async function readPage(client: pg.Client, node: string, since: string, upto: string, after: number): Promise<{ upto: string; events: CommittedEvent[]; last: number }> {
   const { rows } = await client.query<OutboxRow>(
-    `SELECT now.upto::text, entry.id, plugin, event, tenant_id::text, to_user, payload
+    `SELECT now.upto::text, entry.id, plugin, event, tenant_id::text, coalesce(target, CASE WHEN to_user IS NOT NULL THEN jsonb_build_object('userId', to_user) END) AS target, payload
      FROM (SELECT coalesce(nullif($2, '')::pg_snapshot, pg_current_snapshot()) AS upto, nullif($1, '')::pg_snapshot AS since) AS now
      LEFT JOIN LATERAL (
        SELECT * FROM kernel.outbox
@@ -179,13 +179,7 @@ async function readPage(client: pg.Client, node: string, since: string, upto: st
   const found = rows.filter(({ id }) => id !== null)
   return {
     upto: rows[0]?.upto ?? upto,
-    events: found.map(({ plugin, event, tenant_id, to_user, payload }) => ({
-      plugin,
-      event,
-      payload,
-      tenantId: tenant_id ?? "",
-      to: to_user === null ? undefined : { userId: to_user },
-    })),
+    events: found.map(({ plugin, event, tenant_id, target, payload }) => ({ plugin, event, payload, tenantId: tenant_id ?? "", to: target ?? undefined })),
     last: found.at(-1)?.id ?? after,
   }
 }

@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict"
-import type { Audience, Caller, Role } from "@plugboard/sdk"
+import type { Audience, Caller, EventTarget, Role } from "@plugboard/sdk"
 import { Audiences } from "./audience.ts"
 import type { Connection } from "./connection.ts"
 
@@ -16,9 +16,9 @@ describe("the audience of an event", () => {
   ]
   const audiences = new Audiences()
   for (const socket of sockets) audiences.join(socket, socket.caller as Caller)
-  const reached = (audience: Audience, tenantId: string | null = "acme", userId?: string) => {
+  const reached = (audience: Audience, tenantId: string | null = "acme", to: EventTarget = {}) => {
     const names: string[] = []
-    audiences.reach({ name: "e", payload: {}, tenantId, to: { userId } }, audience, (connection) => names.push((connection as unknown as { name: string }).name))
+    audiences.reach({ name: "e", payload: {}, tenantId, to }, audience, (connection) => names.push((connection as unknown as { name: string }).name))
     return names.sort()
   }
   const everyone = sockets.map(({ name }) => name).sort()
@@ -39,13 +39,24 @@ describe("the audience of an event", () => {
     ["all", undefined, everyone],
   ]
   for (const [audience, userId, reaches] of cases) {
-    it(`"${audience}"${userId ? ` with user ${userId}` : ""} is ${reaches.join(", ") || "nobody"}`, () => deepEqual(reached(audience, "acme", userId), reaches))
+    it(`"${audience}"${userId ? ` with user ${userId}` : ""} is ${reaches.join(", ") || "nobody"}`, () => deepEqual(reached(audience, "acme", { userId }), reaches))
   }
+
+  const sets: [to: EventTarget, reaches: string[]][] = [
+    [{ users: ["ben", "nobody"] }, ["admin ana", "operator ben", "owner"]],
+    [{ userId: "ana", users: ["ben", "ana"] }, ofAcme],
+    [{ users: [] }, ["admin ana", "owner"]],
+    [{ users: "everyone" }, ofAcme],
+    [{ users: "everyone", except: ["ben"] }, ["admin ana", "owner", "viewer ana"]],
+    [{ userId: "ben", users: "everyone", except: ["ben", "ana"] }, ["admin ana", "operator ben", "owner"]],
+    [{ users: ["ana", "ben"], except: ["ana"] }, ["admin ana", "operator ben", "owner"]],
+  ]
+  for (const [to, reaches] of sets) it(`"user+admins" with ${JSON.stringify(to)} is ${reaches.join(", ")}`, () => deepEqual(reached("user+admins", "acme", to), reaches))
 
   it("is nobody for an event of no tenant, unless it is for all", () => {
     const except: Audience[] = ["internal", "socket", "user", "user+admins", "operators", "admins", "owners", "tenant"]
     deepEqual(
-      except.flatMap((audience) => reached(audience, null, "ana")),
+      except.flatMap((audience) => reached(audience, null, { userId: "ana" })),
       [],
     )
     deepEqual(reached("all", null), everyone)

@@ -1,4 +1,4 @@
-import { type Audience, type Caller, hasRole } from "@plugboard/sdk"
+import { type Audience, type Caller, type EventTarget, hasRole } from "@plugboard/sdk"
 import type { LiveEvent } from "../events.ts"
 import type { Connection } from "./connection.ts"
 
@@ -11,21 +11,19 @@ export class Audiences {
   readonly #admins: Index = new Map()
   readonly #users: Index = new Map()
 
-  join(connection: Connection, caller: Caller): void {
-    add(this.#tenants, caller.tenantId, connection)
-    add(this.#users, userKey(caller.tenantId, caller.userId), connection)
-    if (hasRole(caller, "admin")) add(this.#admins, caller.tenantId, connection)
+  join(connection: Connection, caller: Caller, change = add): void {
+    change(this.#tenants, caller.tenantId, connection)
+    change(this.#users, userKey(caller.tenantId, caller.userId), connection)
+    if (hasRole(caller, "admin")) change(this.#admins, caller.tenantId, connection)
   }
 
   leave(connection: Connection, caller: Caller): void {
-    remove(this.#tenants, caller.tenantId, connection)
-    remove(this.#users, userKey(caller.tenantId, caller.userId), connection)
-    remove(this.#admins, caller.tenantId, connection)
+    this.join(connection, caller, remove)
   }
 
   /**
    * Visits who gets an event. It stays within its tenant, where admins get all that leaves the gateway, except what is for owners.
-   * An event for a user that names none is for admins. Source: wire contract, websocket 5.4.
+   * An event for users that names none is for admins. Source: wire contract, websocket 5.4.
    */
   reach({ tenantId, to }: LiveEvent, audience: Audience, visit: (connection: Connection) => void): void {
     if (audience === "all") {
@@ -37,9 +35,16 @@ export class Audiences {
       for (const connection of this.#tenants.get(tenantId) ?? nobody) if (connection.caller && hasRole(connection.caller, role)) visit(connection)
       return
     }
-    const own = audience === "admins" || to?.userId === undefined ? nobody : (this.#users.get(userKey(tenantId, to.userId)) ?? nobody)
-    for (const connection of own) visit(connection)
-    for (const connection of this.#admins.get(tenantId) ?? nobody) if (!own.has(connection)) visit(connection)
+    const named = audience === "admins" || !to ? nobody : this.#named(tenantId, to)
+    for (const connection of named) visit(connection)
+    for (const connection of this.#admins.get(tenantId) ?? nobody) if (!named.has(connection)) visit(connection)
+  }
+
+  #named(tenantId: string, { userId, users = [], except = [] }: EventTarget): ReadonlySet<Connection> {
+    const of = (user: string | undefined) => (user === undefined ? nobody : (this.#users.get(userKey(tenantId, user)) ?? nobody))
+    if (users.length === 0) return of(userId)
+    const others = users === "everyone" ? [...(this.#tenants.get(tenantId) ?? nobody)] : users.flatMap((user) => [...of(user)])
+    return new Set([...of(userId), ...others.filter(({ caller }) => !except.includes(caller?.userId ?? ""))])
   }
 }
 

@@ -213,9 +213,14 @@ function carriedOf(value: unknown): TxCarried {
   }
 }
 
-function targetOf(to: unknown): EventTarget | undefined {
-  const { userId } = (to ?? {}) as EventTarget
-  return typeof userId === "string" ? { userId } : undefined
+function targetOf(to: unknown): EventTarget {
+  const { userId, users, except } = (to ?? {}) as EventTarget
+  const names = (value: unknown) => Array.isArray(value) && value.every((name) => typeof name === "string")
+  return {
+    ...(typeof userId === "string" && { userId }),
+    ...((users === "everyone" || names(users)) && { users }),
+    ...(names(except) && { except }),
+  }
 }
 
 function declares(declared: object | undefined, name: unknown): boolean {

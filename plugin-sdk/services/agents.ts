@@ -42,6 +42,8 @@ export interface AgentsService {
   resolve(caller: Caller, ref: string): Promise<AgentProfile | null>
   /** The same, whoever may use it: for what an admin has set up, such as links between agents. */
   find(caller: Caller, ref: string): Promise<AgentProfile | null>
+  /** Who may use it besides admins; `"everyone"`: all of the tenant. Nobody where there is none. */
+  users(caller: Caller, ref: string): Promise<readonly string[] | "everyone">
   /** The agent `default`, else the one marked as default, else the oldest active one. */
   fallback(caller: Caller): Promise<AgentProfile | null>
   /** Those that the caller may use, oldest first; at most 1,000. */
@@ -49,7 +51,7 @@ export interface AgentsService {
   /** A provider got another name: agents follow, in the caller's transaction. Returns how many. */
   renameProvider(caller: Caller, from: string, to: string): Promise<number>
 }
-export const Agents = service<AgentsService>("agents", "1.1.0")
+export const Agents = service<AgentsService>("agents", "1.2.0")
 
 /** Its owner, or an admin: who may change an agent, and see what it keeps of its users. */
 export function mayChangeAgent(caller: Caller, agent: Pick<AgentProfile, "ownerId">): boolean {

@@ -65,6 +65,10 @@ export function createAccess(host: Host<typeof manifest>): Access {
       async find(caller, ref) {
         return (await known.get(caller, ref))?.profile ?? null
       },
+      async users(caller, ref) {
+        const row = (await known.get(caller, ref))?.row
+        return row?.is_default ? "everyone" : row ? [row.owner_id, ...row.shared_with] : []
+      },
       async fallback(caller) {
         return usable(caller, await fallback.get(caller, ""))?.profile ?? null
       },

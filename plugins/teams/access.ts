@@ -1,4 +1,4 @@
-import { type AgentsService, type Caller, type Host, type Remote, seesAll } from "@plugboard/sdk"
+import { type AgentsService, type Caller, type EventTarget, type Host, type Remote, seesAll } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { findTeam, listTeams, type TeamRow, type TeamSettings } from "./roster.ts"
 import { findTask, type TaskRow } from "./tasks.ts"
@@ -25,6 +25,12 @@ export function createAccess(host: Host<typeof manifest>, agents: Remote<AgentsS
   }
   return {
     team,
+    /** Those who see the team, besides admins, who get every event; and `userId`, whose task it is. */
+    async audience(caller: Caller, { created_by, lead_agent_id, settings }: Pick<TeamRow, "created_by" | "lead_agent_id" | "settings">, userId = created_by): Promise<EventTarget> {
+      const { allow_user_ids: allowed = [], deny_user_ids: denied = [] } = settings
+      const users = allowed.length > 0 ? allowed : await agents.users(caller, lead_agent_id)
+      return { userId, users: users === "everyone" ? users : [created_by, ...users], except: denied.filter((id) => id !== created_by) }
+    },
     async teams(caller: Caller): Promise<TeamRow[]> {
       const seen: TeamRow[] = []
       for (const found of await listTeams(host.db.for(caller))) if (await maySee(caller, found)) seen.push(found)

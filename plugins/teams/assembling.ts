@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto"
 import { AgentLinks, type AgentProfile, type AgentRef, type AgentsService, type Caller, type Host, type Remote, Runs, type Tx } from "@plugboard/sdk"
+import type { Access } from "./access.ts"
 import type { manifest } from "./manifest.ts"
 import { deleteMember, deleteTeam, insertMember, insertTeam, listMembers, lockTeam, type MemberRow, membershipsOf, type TeamRow, type TeamSettings, updateTeam } from "./roster.ts"
 import { type TaskRow, underWay, updateTask } from "./tasks.ts"
@@ -14,7 +15,7 @@ interface NewTeam {
 type TeamChange = Partial<Pick<TeamRow, "name" | "description" | "settings">>
 
 /** Writes to teams and their members. */
-export function createAssembling(host: Host<typeof manifest>, agents: Remote<AgentsService>) {
+export function createAssembling(host: Host<typeof manifest>, agents: Remote<AgentsService>, { audience }: Access) {
   const links = host.use(AgentLinks)
   const runs = host.use(Runs)
 
@@ -32,7 +33,6 @@ export function createAssembling(host: Host<typeof manifest>, agents: Remote<Age
     tx.audit({ action: `team.${action}`, entityType: "team", entityId: team.id, details: { name: team.name, ...details } })
     tx.publish("teams.changed", {})
   }
-  const whose = (team: TeamRow) => ({ userId: team.created_by })
 
   async function join(caller: Caller, tx: Tx, teamId: string, leadId: string, agent: AgentProfile, role: MemberRow["role"]): Promise<void> {
     if (!(await insertMember(tx, teamId, agent.id, role))) throw host.fail("member_already", { agent: agent.key })
@@ -64,7 +64,7 @@ export function createAssembling(host: Host<typeof manifest>, agents: Remote<Age
         const member_count = members.length + 1
         note(tx, "created", team, { lead: lead.key, members: member_count })
         const told = { team_id: team.id, team_name: name, lead_agent_key: lead.key, lead_display_name: lead.displayName, member_count }
-        tx.publish("team.created", told, { userId: caller.userId })
+        tx.publish("team.created", told, await audience(caller, team))
         return team.id
       })
     },
@@ -75,7 +75,7 @@ export function createAssembling(host: Host<typeof manifest>, agents: Remote<Age
         const changes = (["name", "description", "settings"] as const).filter((key) => JSON.stringify(team[key]) !== JSON.stringify(present[key]))
         await updateTeam(tx, team)
         note(tx, "updated", team, { changes })
-        tx.publish("team.updated", { team_id: team.id, team_name: team.name, changes }, whose(team))
+        tx.publish("team.updated", { team_id: team.id, team_name: team.name, changes }, await audience(caller, team))
       })
     },
     async remove(caller: Caller, id: string): Promise<void> {
@@ -85,7 +85,7 @@ export function createAssembling(host: Host<typeof manifest>, agents: Remote<Age
         await links.leaveTeam(caller, team.id, null)
         await deleteTeam(tx, team.id)
         note(tx, "deleted", team, {})
-        tx.publish("team.deleted", { team_id: team.id, team_name: team.name }, whose(team))
+        tx.publish("team.deleted", { team_id: team.id, team_name: team.name }, await audience(caller, team))
         return left
       })
       await end(caller, ended)
@@ -99,7 +99,7 @@ export function createAssembling(host: Host<typeof manifest>, agents: Remote<Age
         await join(caller, tx, team.id, team.lead_agent_id, agent, role)
         note(tx, "member_added", team, { agent: agent.key, role })
         const told = { team_id: team.id, team_name: team.name, agent_id: agent.id, agent_key: agent.key, display_name: agent.displayName, role }
-        tx.publish("team.member.added", told, whose(team))
+        tx.publish("team.member.added", told, await audience(caller, team))
       })
     },
     async removeMember(caller: Caller, id: string, ref: string): Promise<void> {
@@ -112,7 +112,11 @@ export function createAssembling(host: Host<typeof manifest>, agents: Remote<Age
         await links.leaveTeam(caller, team.id, agent.id)
         await deleteMember(tx, team.id, agent.id)
         note(tx, "member_removed", team, { agent: agent.key })
-        tx.publish("team.member.removed", { team_id: team.id, team_name: team.name, agent_id: agent.id, agent_key: agent.key, display_name: agent.displayName }, whose(team))
+        tx.publish(
+          "team.member.removed",
+          { team_id: team.id, team_name: team.name, agent_id: agent.id, agent_key: agent.key, display_name: agent.displayName },
+          await audience(caller, team),
+        )
         return left
       })
       await end(caller, ended)
@@ -127,7 +131,7 @@ export function createAssembling(host: Host<typeof manifest>, agents: Remote<Age
           await deleteMember(tx, team.id, agent.id)
           if (isLead) await updateTeam(tx, { ...team, status: "archived" })
           note(tx, isLead ? "archived" : "member_removed", team, { agent: agent.key })
-          if (isLead) tx.publish("team.updated", { team_id: team.id, team_name: team.name, changes: ["status"] }, whose(team))
+          if (isLead) tx.publish("team.updated", { team_id: team.id, team_name: team.name, changes: ["status"] }, await audience(caller, team))
         }
       })
     },

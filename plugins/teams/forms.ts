@@ -7,34 +7,50 @@ const may = <S extends TSchema>(schema: S) => Type.Optional(schema)
 const Names = may(Type.Array(Type.String({ maxLength: 255 }), { maxItems: 200 }))
 const Flag = may(Type.Boolean())
 
+const kept = "Kept for clients; no plugin here acts on it."
+
 /** Source: wire contract, websocket 4.17. */
 export const Settings = Type.Object({
-  version: may(Type.Integer()),
+  version: may(Type.Integer({ description: "A client's own; nothing here reads it." })),
   allow_user_ids: Names,
   deny_user_ids: Names,
   allow_channels: Names,
   deny_channels: Names,
-  progress_notifications: Flag,
-  followup_interval_minutes: may(Type.Integer({ minimum: 0, maximum: 100_000 })),
-  followup_max_reminders: may(Type.Integer({ minimum: 0, maximum: 1_000 })),
-  escalation_mode: may(Type.String({ maxLength: 50 })),
-  escalation_actions: Names,
+  progress_notifications: may(Type.Boolean({ description: "As notifications.progress, which wins." })),
+  followup_interval_minutes: may(
+    Type.Integer({
+      minimum: 0,
+      maximum: 100_000,
+      description: "Between two reminders of an agent's question to the task's user; looked at every 5 minutes. 0 or absent: no questions.",
+    }),
+  ),
+  followup_max_reminders: may(Type.Integer({ minimum: 0, maximum: 1_000, description: "Absent: 3; 0: no questions." })),
+  escalation_mode: may(Type.String({ maxLength: 50, description: kept })),
+  escalation_actions: may(Type.Array(Type.String({ maxLength: 255 }), { maxItems: 200, description: kept })),
   workspace_scope: may(Type.String({ maxLength: 50, description: "isolated: files belong to a chat; anything else: to the team." })),
   workspace_quota_mb: may(Type.Integer({ minimum: 0, maximum: 1_000, description: "0: the gateway's own limit." })),
   notifications: may(
-    Type.Object({
-      dispatched: Flag,
-      progress: Flag,
-      failed: Flag,
-      completed: Flag,
-      commented: Flag,
-      new_task: Flag,
-      slow_tool: Flag,
-      mode: may(Type.String({ maxLength: 50 })),
-    }),
+    Type.Object(
+      {
+        dispatched: Flag,
+        progress: Flag,
+        failed: may(Type.Boolean({ description: "Absent: true." })),
+        completed: may(Type.Boolean({ description: "Absent: true." })),
+        commented: Flag,
+        new_task: Flag,
+        slow_tool: may(Type.Boolean({ description: kept })),
+        mode: may(
+          Type.String({
+            maxLength: 50,
+            description: "direct: an end is a line in the conversation too; anything else: the agent that made the task is told of it, and tells the user.",
+          }),
+        ),
+      },
+      { description: "What the conversation in which an agent has made a task is told of it, as lines in it." },
+    ),
   ),
   member_requests: may(Type.Object({ enabled: Flag, auto_dispatch: Flag })),
-  blocker_escalation: may(Type.Object({ enabled: Flag })),
+  blocker_escalation: may(Type.Object({ enabled: may(Type.Boolean({ description: "Absent: true. The lead is told of the first blocker of a task." })) })),
 })
 
 export const MemberRole = Type.Enum(["lead", "member", "reviewer"])
@@ -90,6 +106,10 @@ export const Task = Type.Object({
   lock_expires_at: may(Time),
   progress_percent: may(Type.Integer()),
   progress_step: may(Text),
+  followup_at: may(Time),
+  followup_count: may(Type.Integer()),
+  followup_max: may(Type.Integer()),
+  followup_message: may(Text),
   comment_count: Type.Integer(),
   attachment_count: Type.Integer(),
   owner_agent_key: may(Text),

@@ -64,3 +64,9 @@ export async function listComments(db: Queries, taskId: string): Promise<Comment
     SELECT id, task_id, agent_id, user_id, content, comment_type, created_at FROM teams.comments WHERE task_id = ${taskId} ORDER BY created_at DESC, id DESC LIMIT ${most}`)
   return newest.reverse()
 }
+
+export async function newestBlocker(db: Queries, taskId: string): Promise<string | undefined> {
+  const blocker = await db.maybeOne(sql.type(row(Type.Object({ content: Text })))`
+    SELECT content FROM teams.comments WHERE task_id = ${taskId} AND comment_type = 'blocker' ORDER BY created_at DESC, id DESC LIMIT 1`)
+  return blocker?.content
+}

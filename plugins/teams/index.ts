@@ -7,6 +7,7 @@ import { createDispatching } from "./dispatching.ts"
 import { pruneEvents } from "./history.ts"
 import { manifest } from "./manifest.ts"
 import { createMembership } from "./membership.ts"
+import { createReminding } from "./reminding.ts"
 import { taskMethods } from "./task-methods.ts"
 import { teamMethods } from "./team-methods.ts"
 import { boardTool, createTools, filesTool } from "./tool.ts"
@@ -19,14 +20,16 @@ export default definePlugin(manifest, (host) => {
   const agents = host.use(Agents)
   const wire = createWire(agents)
   const access = createAccess(host, agents)
-  const assembling = createAssembling(host, agents)
+  const assembling = createAssembling(host, agents, access)
   const workspace = createWorkspace(host)
-  const announcing = createAnnouncing(host)
-  const board = createBoard(host, wire, {
+  const announcing = createAnnouncing(host, access)
+  const board = createBoard(host, wire, access, {
     dispatch: (tenantId, task) => dispatching.dispatch(tenantId, task),
     announce: (tenantId, task) => announcing.announce(tenantId, task),
+    note: (tenantId, settings, happened) => announcing.note(tenantId, settings, happened),
   })
   const dispatching = createDispatching(host, board)
+  const remind = createReminding(host, board)
   const membership = createMembership(host, agents, [boardTool, filesTool])
   for (const tool of createTools(host, { board, wire, workspace, agents, memberships: membership.memberships })) host.contribute(Tools, tool.name, tool)
   host.contribute(AgentParts, manifest.id, { remove: (caller, agent) => assembling.forget(caller, agent) })
@@ -37,6 +40,7 @@ export default definePlugin(manifest, (host) => {
   const tend = async (caller: Caller) => {
     await dispatching.tend(caller)
     await announcing.announceMissed(caller)
+    await remind(caller)
   }
   return {
     hooks: { "tools.resolving": membership.offerBoard, "prompt.assembling": membership.tellOfTeam },

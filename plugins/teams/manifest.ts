@@ -265,6 +265,7 @@ export const manifest = defineManifest({
     archived: { kind: "FAILED_PRECONDITION", params: named("team") },
     wrong_state: { kind: "FAILED_PRECONDITION", params: Type.Object({ task: Type.String(), status: Type.String() }) },
     taken: { kind: "FAILED_PRECONDITION", params: Type.Object({ task: Type.String(), agent: Type.String() }) },
+    followups_off: { kind: "FAILED_PRECONDITION" },
     circle: { kind: "INVALID_REQUEST", params: named("task") },
     bad_file_name: { kind: "INVALID_REQUEST" },
     quota: { kind: "RESOURCE_EXHAUSTED", params: Type.Object({ megabytes: Type.Integer() }) },

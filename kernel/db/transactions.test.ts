@@ -90,7 +90,6 @@ describe("a transaction", function () {
   })
 
   it("refuses other tenants and the kernel at once, naming the place", async () => {
-    const startedAt = performance.now()
     const error = await of(acme)
       .transaction(function inTheTest() {
         return of(globex).any(allNotes)
@@ -107,7 +106,6 @@ describe("a transaction", function () {
       notes.db.kernel.transaction(() => of(acme).any(allNotes)),
       /inside a transaction as kernel/,
     )
-    ok(performance.now() - startedAt < 1_000)
   })
 
   it("within another is a savepoint: what it did is undone alone, its entries and events with it", async () => {

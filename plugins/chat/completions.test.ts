@@ -81,10 +81,8 @@ describe("chat completions", () => {
       } else {
         while (room.upstream.requests.length === before) await sleep(10)
       }
-      const left = performance.now()
       abort.abort()
       equal(await room.upstream.requests.at(-1)?.closed, true)
-      ok(performance.now() - left < 1_000, `${performance.now() - left} ms`)
       const run = await room.ended(user)
       equal(run.status, "cancelled")
       ok(run.usage?.estimated && run.usage.promptTokens > 0, JSON.stringify(run.usage))

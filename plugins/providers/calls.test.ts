@@ -52,15 +52,12 @@ for (const clone of [false, true]) {
       await make("warm", "up")
       const caller = await callerOf("warm")
       await chat(caller, "up")
-      // The least of several: the gateway also works for itself in between.
-      const statements: number[] = []
       let deltas: Delta[] = []
-      for (let call = 0; call < 5; call += 1) {
-        const before = gateway.statements.count
+      // Until nothing else of the gateway's own asked the database meanwhile.
+      for (let before = -1; before !== gateway.statements.count; ) {
+        before = gateway.statements.count
         deltas = await chat(caller, "up")
-        statements.push(gateway.statements.count - before)
       }
-      equal(Math.min(...statements), 0)
       equal(deltas.map((delta) => (delta.type === "text" ? delta.text : "")).join(""), "hello there")
     })
 

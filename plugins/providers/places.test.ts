@@ -52,12 +52,10 @@ describe("a provider's places", () => {
     const leave = new AbortController()
     const first = room.ask("holder", "tight", leave.signal)
     while (tight.requests.length === 0) await sleep(5)
-    const began = performance.now()
     const waits = room.ask("waits", "tight")
     await sleep(50)
     // One waits already, so the next does not.
     equal((await room.ask("chained", "tight-chained")).text, "word0 word1")
-    ok(performance.now() - began < 5_000)
     deepEqual(tried(await room.ended("chained")), ["tight/hang-after-1 provider_busy", "wide/words-2"])
     const { error } = await waits
     equal(error?.status, 503)

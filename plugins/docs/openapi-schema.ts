@@ -31,10 +31,21 @@ export function schemaOf(schema: Json): Json {
 
 /** The same for a request body, whose optional members may be null: that counts as absent. Source: wire contract, http-core 1.4. */
 export function fieldsOf(schema: Json): Json {
-  const converted = convert(schema, fieldsOf)
+  const converted = storable(convert(schema, fieldsOf))
   const { properties, required = [] } = converted as { properties?: Record<string, Json>; required?: string[] }
   if (!properties) return converted
   return { ...converted, properties: Object.fromEntries(Object.entries(properties).map(([name, member]) => [name, required.includes(name) ? member : nullable(member)])) }
+}
+
+/** And for a parameter of the query. */
+export function askedOf(schema: Json): Json {
+  return storable(convert(schema, askedOf))
+}
+
+/** The gateway takes no NUL in a text, since the database holds none. */
+function storable(schema: Json): Json {
+  if (schema.type !== "string" || schema.enum || schema.format !== undefined || schema.pattern !== undefined) return schema
+  return { ...schema, pattern: "^[^\\u0000]*$" }
 }
 
 function convert(schema: Json, inner: (schema: Json) => Json): Json {
@@ -44,7 +55,8 @@ function convert(schema: Json, inner: (schema: Json) => Json): Json {
   const types = [(schema.type as string | string[] | undefined) ?? typesOf(schema)].flat()
   const named = types.filter((type) => type !== "null")
   if (named.length === 1) out.type = named[0]
-  else if (named.length === 0 && types.length > 0) out.enum = [null]
+  // Of no type but null. It takes one to be nullable.
+  else if (named.length === 0 && types.length > 0) Object.assign(out, { type: "string", enum: [null] })
   if ("const" in schema && schema.const !== null) out.enum = [schema.const]
   if (typeof schema.exclusiveMinimum === "number") Object.assign(out, { minimum: schema.exclusiveMinimum, exclusiveMinimum: true })
   if (typeof schema.exclusiveMaximum === "number") Object.assign(out, { maximum: schema.exclusiveMaximum, exclusiveMaximum: true })
@@ -54,6 +66,7 @@ function convert(schema: Json, inner: (schema: Json) => Json): Json {
   if (out.type === "array") Object.assign(out, itemsOf(schema, inner))
   if (schema.allOf) out.allOf = (schema.allOf as Json[]).map(inner)
   if (schema.not) out.not = inner(schema.not as Json)
+  Object.assign(out, schema.documented)
   const branches = (schema.anyOf ?? schema.oneOf ?? (named.length > 1 ? named.map((type) => ({ type })) : undefined)) as Json[] | undefined
   const whole = branches ? joined(out, branches, inner) : out
   return types.includes("null") || schema.const === null ? nullable(whole) : whole

@@ -11,7 +11,7 @@ interface Operation {
   security?: object[]
   parameters: { name: string; in: string; required: boolean; schema: Json }[]
   requestBody?: { required: boolean; content: Record<string, { schema: Json }> }
-  responses: Record<string, { description?: string; $ref?: string; content?: Record<string, { schema: Json }> }>
+  responses: Record<string, { description?: string; $ref?: string; content?: Record<string, { schema: Json }>; links?: Record<string, object> }>
 }
 const Row = Type.Object({ id: Type.String(), at: Type.Union([Type.String(), Type.Null()]) })
 const decls: Record<string, RouteDecl> = {
@@ -36,6 +36,7 @@ const decls: Record<string, RouteDecl> = {
     body: Type.Object({ name: Type.String(), note: Type.Optional(Type.String()) }),
     reply: Row,
   },
+  add: { method: "POST", path: "/v1/rows", role: "operator", runsGateway: true, summary: "Add", status: 201, body: Type.Object({}), reply: Row },
   upload: {
     method: "POST",
     path: "/v1/files",
@@ -45,6 +46,7 @@ const decls: Record<string, RouteDecl> = {
     reply: Row,
   },
   file: { method: "GET", path: "/v1/files/*rest", auth: "signed", summary: "File", reply: bytes() },
+  page: { method: "GET", path: ["/page", "/page/"], auth: "public", summary: "Page", reply: [bytes("text/html"), bytes("application/json")] },
   hook: { method: "POST", path: "/v1/hook", auth: "webhook", summary: "Hook", body: raw({ maxBytes: 10 }), reply: Row },
   chat: { method: "POST", path: "/v1/chat", role: "operator", summary: "Chat", errors: "openai", body: Type.Object({}), reply: [Row, sse(Row)] },
   health: { method: "GET", path: "/health", auth: "public", summary: "Health", reply: Row },
@@ -73,7 +75,7 @@ describe("the OpenAPI document", () => {
   })
 
   it("has a path for each path and alias, under one name where routes differ in the name of a parameter", () => {
-    deepEqual(Object.keys(document.paths), ["/health", "/v1/chat", "/v1/files", "/v1/files/{rest}", "/v1/hook", "/v1/lines", "/v1/rows", "/v1/rows/{id}"])
+    deepEqual(Object.keys(document.paths), ["/health", "/page", "/v1/chat", "/v1/files", "/v1/files/{rest}", "/v1/hook", "/v1/lines", "/v1/rows", "/v1/rows/{id}"])
     deepEqual(Object.keys(document.paths["/v1/rows/{id}"] ?? {}), ["get", "patch"])
   })
 
@@ -95,8 +97,11 @@ describe("the OpenAPI document", () => {
     }
     deepEqual(operation("/v1/rows", "get").parameters, [
       { name: "limit", in: "query", required: false, description: "How many.", schema: { default: 20, type: "integer" } },
-      { name: "sort", in: "query", required: true, schema: { type: "string" } },
+      { name: "sort", in: "query", required: true, schema: { type: "string", pattern: "^[^\\u0000]*$" } },
+      { $ref: "#/components/parameters/UserId" },
+      { $ref: "#/components/parameters/TenantId" },
     ])
+    deepEqual(operation("/health", "get").parameters, [])
   })
 
   it("says who may call", () => {
@@ -107,9 +112,10 @@ describe("the OpenAPI document", () => {
   })
 
   it("describes bodies of each kind", () => {
+    const text = { type: "string", pattern: "^[^\\u0000]*$" }
     deepEqual(operation("/v1/rows/{id}", "patch").requestBody, {
       required: true,
-      content: { "application/json": { schema: { type: "object", required: ["name"], properties: { name: { type: "string" }, note: { type: "string", nullable: true } } } } },
+      content: { "application/json": { schema: { type: "object", required: ["name"], properties: { name: text, note: { ...text, nullable: true } } } } },
     })
     deepEqual(operation("/v1/files", "post").requestBody?.content["multipart/form-data"]?.schema.properties, {
       name: { type: "string" },
@@ -117,6 +123,28 @@ describe("the OpenAPI document", () => {
     })
     deepEqual(Object.keys(operation("/v1/hook", "post").requestBody?.content ?? {}), ["application/octet-stream"])
     equal(operation("/v1/chat", "post").requestBody?.required, false)
+  })
+
+  it("says in words who may call", () => {
+    const { description: change } = operation("/v1/rows/{id}", "patch") as unknown as Json
+    const { description: add } = operation("/v1/rows", "post") as unknown as Json
+    deepEqual([change, add], ["For the role operator and above, and for API keys with the scope operator.provision.", "For the role operator and above who run the gateway."])
+  })
+
+  it("leads from what a POST made to what can be done with it", () => {
+    deepEqual(operation("/v1/rows", "post").responses[201]?.links, {
+      "scratch.get": { operationId: "scratch.get", parameters: { id: "$response.body#/id" } },
+      "scratch.change": { operationId: "scratch.change", parameters: { id: "$response.body#/id" } },
+    })
+    const names = Object.values(document.paths).flatMap((verbs) => Object.values(verbs).map(({ operationId }) => operationId))
+    for (const verbs of Object.values(document.paths))
+      for (const { responses } of Object.values(verbs)) for (const { links = {} } of Object.values(responses)) ok(Object.keys(links).every((name) => names.includes(name)))
+  })
+
+  it("shows bytes as what they are: JSON, text, or none of both", () => {
+    const { content } = operation("/page", "get").responses[200] as { content: Record<string, { schema: Json }> }
+    deepEqual(content, { "text/html": { schema: { type: "string" } }, "application/json": { schema: { description: "Any JSON." } } })
+    deepEqual(operation("/v1/files/{rest}", "get").responses[200]?.content, { "application/octet-stream": { schema: { type: "string", format: "binary" } } })
   })
 
   it("describes replies of each kind, with their status", () => {
@@ -181,7 +209,7 @@ describe("a schema in the dialect of OpenAPI 3.0", () => {
     ["several or null", Type.Union([Type.String(), Type.Number(), Type.Null()]), { anyOf: [{ type: "string", nullable: true }, { type: "number" }] }],
     ["a list of types", { type: ["string", "null"] }, { type: "string", nullable: true }],
     ["several types", { type: ["string", "integer"] }, { anyOf: [{ type: "string" }, { type: "integer" }] }],
-    ["null", Type.Null(), { enum: [null], nullable: true }],
+    ["null", Type.Null(), { type: "string", enum: [null], nullable: true }],
     ["a record", Type.Record(Type.String(), Type.Number()), { type: "object", additionalProperties: { type: "number" } }],
     ["a tuple", Type.Tuple([Type.String(), Type.Number()]), { type: "array", items: { anyOf: [{ type: "string" }, { type: "number" }] }, minItems: 2, maxItems: 2 }],
     ["an exclusive bound", Type.Number({ exclusiveMinimum: 0 }), { type: "number", minimum: 0, exclusiveMinimum: true }],
@@ -196,6 +224,7 @@ describe("a schema in the dialect of OpenAPI 3.0", () => {
         ],
       },
     ],
+    ["what its plugin checks itself", Type.String({ documented: { pattern: "^a" } }), { type: "string", pattern: "^a" }],
     ["an example", Type.String({ examples: ["x", "y"] }), { type: "string", example: "x" }],
   ]
   for (const [what, schema, expected] of cases) it(`shows ${what}`, () => deepEqual(schemaOf(schema as Json), expected))

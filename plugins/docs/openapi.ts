@@ -1,24 +1,33 @@
 import type { RouteDecl, Served, ServedRoute } from "@plugboard/sdk"
-import { fieldsOf, type Json, schemaOf } from "./openapi-schema.ts"
+import { linksFrom } from "./openapi-links.ts"
+import { askedOf, fieldsOf, type Json, schemaOf } from "./openapi-schema.ts"
 
 /** OpenAPI 3.0 of what is served now, from the manifests and nothing else. */
 export function openApi({ routes, version }: Served): Json {
+  const paths = pathsOf(routes)
+  const used = JSON.stringify(paths)
   return {
     openapi: "3.0.3",
-    info: { title: "Plugboard", version, description: "A plugin-based, multi-tenant AI agent gateway. What stands here is what the enabled plugins serve." },
+    info: {
+      title: "Plugboard",
+      version,
+      description: "A plugin-based, multi-tenant AI agent gateway. What stands here is what the enabled plugins serve.",
+      license: { name: "MIT", url: "https://opensource.org/license/mit" },
+    },
     externalDocs: { description: "Methods and events over WebSocket (OpenRPC)", url: "/v1/rpc.json" },
     servers: [{ url: "/" }],
     security: [{ bearerAuth: [] }],
-    tags: [...new Set(routes.flatMap(tagsOf))].sort().map((name) => ({ name })),
-    paths: pathsOf(routes),
+    tags: tagsIn(routes),
+    paths,
     components: {
       securitySchemes: { bearerAuth: { type: "http", scheme: "bearer", description: "Gateway token or API key." } },
       schemas: { Error: commonError, OpenAIError: openAiError, AnthropicError: anthropicError },
-      responses: Object.fromEntries([
-        ...Object.keys(failures).map((status) => [status, failureOf(status, "Error")]),
-        ...Object.keys(failures).map((status) => [`OpenAI${status}`, failureOf(status, "OpenAIError")]),
-        ...Object.keys(failures).map((status) => [`Anthropic${status}`, failureOf(status, "AnthropicError")]),
-      ]),
+      parameters: callerHeaders,
+      responses: Object.fromEntries(
+        ["", ...Object.values(shapes)]
+          .flatMap((shape) => Object.keys(failures).map((status) => [`${shape}${status}`, failureOf(status, `${shape}Error`)] as const))
+          .filter(([name]) => used.includes(`#/components/responses/${name}"`)),
+      ),
     },
   }
 }
@@ -56,6 +65,24 @@ const anthropicError = {
     error: { type: "object", required: ["type", "message"], properties: { type: { type: "string" }, message: { type: "string" } } },
   },
 }
+
+/** Source: wire contract, http-core 1.1. */
+const callerHeaders = {
+  UserId: {
+    name: "X-GoClaw-User-Id",
+    in: "header",
+    required: false,
+    description: "For whom the call is made: a user of the client's own, in 255 characters at most. A key that belongs to a user speaks for that one.",
+    schema: { type: "string" },
+  },
+  TenantId: {
+    name: "X-GoClaw-Tenant-Id",
+    in: "header",
+    required: false,
+    description: "Id or slug of the tenant, for who may enter several. A key that belongs to a tenant stays in it.",
+    schema: { type: "string" },
+  },
+}
 const shapes = { openai: "OpenAI", anthropic: "Anthropic" } as const
 
 /** Every status that a failure can have, with what brings it about. */
@@ -86,6 +113,8 @@ function pathsOf(routes: readonly ServedRoute[]): Record<string, Json> {
   const paths = new Map<string, { shown: string; names: string[]; operations: Json }>()
   for (const entry of routes) {
     for (const [index, path] of [entry.decl.path].flat().entries()) {
+      // Another spelling of the same address.
+      if (index > 0 && path === `${[entry.decl.path].flat()[0]}/`) continue
       const shape = path.replace(/[:*]\w+/g, "{}")
       const names = [...path.matchAll(/[:*](\w+)/g)].map(([, name]) => name as string)
       const place = paths.get(shape) ?? { shown: path.replace(/[:*](\w+)/g, "{$1}"), names, operations: {} }
@@ -93,7 +122,13 @@ function pathsOf(routes: readonly ServedRoute[]): Record<string, Json> {
       place.operations[entry.decl.method.toLowerCase()] = operationOf(entry, index, names, place.names)
     }
   }
-  return Object.fromEntries([...paths.values()].sort((a, b) => (a.shown < b.shown ? -1 : 1)).map(({ shown, operations }) => [shown, operations]))
+  return linksFrom(Object.fromEntries([...paths.values()].sort((a, b) => (a.shown < b.shown ? -1 : 1)).map(({ shown, operations }) => [shown, operations])))
+}
+
+function tagsIn(routes: readonly ServedRoute[]): Json[] {
+  const plugins = new Map<string, Set<string>>()
+  for (const route of routes) for (const tag of tagsOf(route)) plugins.set(tag, (plugins.get(tag) ?? new Set()).add(route.plugin))
+  return [...plugins].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, from]) => ({ name, description: `Served by ${[...from].sort().join(", ")}.` }))
 }
 
 function tagsOf({ decl, plugin }: ServedRoute): readonly string[] {
@@ -106,16 +141,29 @@ function operationOf(entry: ServedRoute, index: number, names: readonly string[]
   return {
     operationId: `${plugin}.${name}${index === 0 ? "" : `.${index + 1}`}`,
     summary: decl.summary,
+    description: whoMay(decl),
     tags: tagsOf(entry),
     ...(open ? { security: [] } : decl.auth === "signed" ? { security: [{ bearerAuth: [] }, {}] } : {}),
     "x-plugboard-plugin": plugin,
     "x-plugboard-role": decl.role ?? decl.auth,
     ...(decl.runsGateway && { "x-plugboard-runs-gateway": true }),
     ...(decl.orScope && { "x-plugboard-scope": decl.orScope }),
-    parameters: [...names.map((param, at) => inPath(decl, param, shownNames[at] as string)), ...inQuery(decl)],
+    parameters: [
+      ...names.map((param, at) => inPath(decl, param, shownNames[at] as string)),
+      ...inQuery(decl),
+      ...(open ? [] : Object.keys(callerHeaders).map((header) => ({ $ref: `#/components/parameters/${header}` }))),
+    ],
     ...(decl.body && { requestBody: bodyOf(decl) }),
     responses: responsesOf(decl),
   }
+}
+
+function whoMay({ auth, role, orScope, runsGateway }: RouteDecl): string {
+  if (auth === "public") return "For everybody; no credential is looked at."
+  if (auth === "webhook") return "For whoever signs as the sender that it is made for."
+  if (auth === "signed") return "With a signed link, or for viewers and above."
+  const who = `For ${role === "owner" ? "owners of the gateway" : `the role ${role} and above`}${runsGateway ? " who run the gateway" : ""}`
+  return `${who}${orScope ? `, and for API keys with the scope ${orScope}` : ""}.`
 }
 
 function inPath(decl: RouteDecl, name: string, shown: string): Json {
@@ -128,10 +176,15 @@ function inQuery({ query, auth }: RouteDecl): Json[] {
   const link =
     auth === "signed" ? [{ name: "ft", in: "query", required: false, description: "Signature of a link; takes the place of credentials.", schema: { type: "string" } }] : []
   const declared = Object.entries((query?.properties as Record<string, Json> | undefined) ?? {}).map(([name, declaration]) => {
-    const { description, ...schema } = schemaOf(declaration)
+    const { description, ...schema } = isPaging(name) ? schemaOf(declaration) : askedOf(declaration)
     return { name, in: "query", required: required.has(name) && !("default" in declaration), ...(description !== undefined && { description }), schema }
   })
   return [...declared, ...link]
+}
+
+/** Takes any text, and makes a number of it. Source: wire contract, http-core 1.5. */
+function isPaging(name: string): boolean {
+  return name === "limit" || name === "offset"
 }
 
 function bodyOf({ body }: RouteDecl): Json {
@@ -150,7 +203,7 @@ function responsesOf(decl: RouteDecl): Json {
   const content: Json = {}
   for (const reply of replies) {
     if (reply.replyKind === "sse") content["text/event-stream"] = { schema: schemaOf(reply.event ?? {}) }
-    else if (reply.replyKind === "bytes") content[reply.contentType ?? "application/octet-stream"] = { schema: { type: "string", format: "binary" } }
+    else if (reply.replyKind === "bytes") content[reply.contentType ?? "application/octet-stream"] = { schema: bytesOf(reply.contentType) }
     else content["application/json"] = { schema: withPayload(decl, schemaOf(reply)) }
   }
   const bytes = replies.some((reply) => reply.replyKind === "bytes")
@@ -164,6 +217,11 @@ function responsesOf(decl: RouteDecl): Json {
       ]),
     ),
   }
+}
+
+/** JSON is JSON, whoever wrote it. */
+function bytesOf(contentType = ""): Json {
+  return /[/+]json\b/.test(contentType) ? { description: "Any JSON." } : { type: "string", ...(!contentType.startsWith("text/") && { format: "binary" }) }
 }
 
 /** What a handler or a service behind it may throw is not known by route; what the kernel answers is. */

@@ -5,7 +5,7 @@ import type { TSchema } from "typebox"
 import { fail } from "./failures.ts"
 import { unstorableIn } from "./storable.ts"
 
-/** `query`: texts become the types of the schema. `body`: types are taken as they are, null stands for absent where the schema has no null, and what nobody can store is refused wherever it stands. */
+/** `query`: texts become the types of the schema. `body`: types are taken as they are, and null stands for absent where the schema has no null. What nobody can store is refused in either, but for members that the schema does not know. */
 export type Mode = "query" | "body"
 
 interface Node {
@@ -17,6 +17,7 @@ interface Node {
   allOf?: Node[]
   $ref?: string
   properties?: Record<string, Node>
+  additionalProperties?: unknown
   items?: Node
 }
 
@@ -35,7 +36,11 @@ export function compileValidator(schema: TSchema, mode: Mode): Check {
   let validate: ValidateFunction | undefined
   const nulls = mode === "body" ? nullsOf(schema as Node) : undefined
   const check: Check = (value, where) => {
-    const unstorable = mode === "body" ? unstorableIn(value) : undefined
+    let unstorable = unstorableIn(value)
+    if (unstorable) {
+      dropUnknown(schema as Node, value)
+      unstorable = unstorableIn(value)
+    }
     if (unstorable) throw fail("invalid_request", { where, reason: `${unstorable.path || "/"} ${unstorable.message}` }, { details: [unstorable] })
     validate ??= compilerOf(mode).compile(schema)
     nulls?.(value)
@@ -80,6 +85,19 @@ function messageOf(error: ErrorObject): string {
 
 function typeName(value: unknown): string {
   return value === null ? "null" : Array.isArray(value) ? "array" : typeof value
+}
+
+/** Members that nobody knows are ignored, whatever they hold; so here goes what could not even be ignored safely. Source: wire contract, http-core 1.4. */
+function dropUnknown(node: Node, value: unknown): void {
+  if (typeof value !== "object" || value === null) return
+  const { items, properties, additionalProperties } = node
+  if (items && Array.isArray(value)) for (const item of value) dropUnknown(items, item)
+  if (!properties || additionalProperties !== undefined) return
+  for (const [name, member] of Object.entries(value)) {
+    const known = Object.hasOwn(properties, name) ? properties[name] : undefined
+    if (known) dropUnknown(known, member)
+    else if (unstorableIn({ [name]: member })) delete (value as Record<string, unknown>)[name]
+  }
 }
 
 function admitsNull(node: Node): boolean {

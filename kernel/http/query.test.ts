@@ -1,5 +1,6 @@
 import { deepEqual, throws } from "node:assert/strict"
 import { parse } from "node:querystring"
+import { PageQuery } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { textsChecker } from "./query.ts"
 
@@ -44,5 +45,12 @@ describe("a query", () => {
 
   it("is refused where anything else does not fit", () => {
     for (const query of ["deep=maybe", "score=x", "ids=x"]) throws(() => check(parse(query)), /invalid_request/)
+    throws(() => check(parse("name=a%00")), /invalid_request/)
+  })
+
+  it("is taken with a NUL where it is a page, or nobody knows the name", () => {
+    const texts = textsChecker(PageQuery, "query")
+    deepEqual(texts(parse("limit=%001&offset=2&other=%00")), { offset: "2" })
+    deepEqual(check(parse("limit=%001&offset=2")), { limit: 20, offset: 2 })
   })
 })

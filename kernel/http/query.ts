@@ -22,8 +22,9 @@ export function textsChecker(schema: TObject, where: string): (texts: ParsedUrlQ
       if (member?.type === "array") values[name] = [text].flat()
       else {
         const value = Array.isArray(text) ? text.at(-1) : text
-        const paging = (name === "limit" || name === "offset") && (member?.type === "integer" || member?.type === "number")
-        values[name] = paging ? pageNumber(value, member, name === "limit" ? 1 : 0) : value
+        const paging = name === "limit" || name === "offset"
+        if (paging && (member?.type === "integer" || member?.type === "number")) values[name] = pageNumber(value, member, name === "limit" ? 1 : 0)
+        else if (!paging || !value?.includes("\0")) values[name] = value
       }
     }
     return validate(values, where)

@@ -62,10 +62,10 @@ export class RouteTable {
     return undefined
   }
 
-  /** Methods of a known path, for 405; empty for an unknown one. */
+  /** Methods of a known path, for 405; empty for an unknown one. Of the most specific path that fits, as documents that describe paths have it. */
   methodsOf(path: string): string[] {
-    const methods = new Set(this.#routersFor(path).flatMap((router) => router.match(path, "").path.flatMap((layer) => layer.methods)))
-    return [...methods].sort()
+    const layers = this.#routersFor(path).flatMap((router) => router.match(path, "").path)
+    return [...new Set(layers.flatMap((layer) => (layer.path === layers[0]?.path ? layer.methods : [])))].sort()
   }
 
   /** Literal first segments before parameters in their place. */

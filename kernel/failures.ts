@@ -65,6 +65,7 @@ export const kernelErrors = {
   encryption_key_newest: { kind: "FAILED_PRECONDITION" },
   unknown_encryption_key: { kind: "NOT_FOUND" },
   backup_for_owners: { kind: "FORBIDDEN" },
+  backup_under_way: { kind: "FAILED_PRECONDITION" },
   backup_broken: { kind: "INVALID_REQUEST" },
   backup_newer: { kind: "FAILED_PRECONDITION" },
   backup_older: { kind: "FAILED_PRECONDITION" },

@@ -24,6 +24,7 @@ import { createKeysService } from "../records/keys.ts"
 import { createLogsService } from "../records/logs.ts"
 import { createTenantsService } from "../records/tenants.ts"
 import type { Rpc } from "../rpc/create.ts"
+import { createBackups } from "../upkeep/backups.ts"
 import { forgetGone } from "../upkeep/gone-tenants.ts"
 import { version } from "../version.ts"
 import type { Ground } from "./ground.ts"
@@ -41,7 +42,7 @@ export interface OwnServicesOptions {
 
 /** What the kernel knows and keeps, for plugins. */
 export function offerOwnServices(
-  { config, db, load, log, services, settings, stopping }: Ground,
+  { config, db, load, log, ring, services, settings, stopping }: Ground,
   { manager, installed, pairings, encryption, rpc, startedAt }: OwnServicesOptions,
 ): void {
   const { plugins, bundled, configured } = installed
@@ -53,7 +54,7 @@ export function offerOwnServices(
   services.offer(kernel, Logs, createLogsService(log))
   services.offer(kernel, Pairings, pairings)
   services.offer(kernel, Encryption, encryption)
-  services.offer(kernel, Backups, { snapshot: async (caller: Caller) => (await import("../upkeep/snapshot.ts")).takeSnapshot({ db, dataDir: config.dataDir }, caller) })
+  services.offer(kernel, Backups, createBackups({ db, config, ring, log }))
   services.offer(kernel, Tenants, createTenantsService({ db, forget }))
   services.offer(kernel, Catalog, createCatalog(manager, version))
   services.offer(kernel, Gateway, {

@@ -17,13 +17,19 @@ const MemberRow = Type.Object({
 const Nothing = row(Type.Object({}))
 
 /** Who belongs to which tenant. Rules: wire contract, http-core 7. */
-export function createMembers({ db }: { db: Database }): Pick<TenantsService, "members" | "addMember" | "removeMember"> {
+export function createMembers({ db }: { db: Database }): Pick<TenantsService, "members" | "search" | "addMember" | "removeMember"> {
   return {
     async members(caller, ref, limit, offset) {
       const { id } = await demandTenant(db.kernel, caller, ref)
       const rows = await db.kernel.any(sql.type(row(MemberRow))`
         SELECT id, tenant_id, user_id, display_name, role, metadata, created_at, updated_at FROM kernel.members
         WHERE tenant_id = ${id} ORDER BY user_id LIMIT ${limit} OFFSET ${offset}`)
+      return rows.map(memberOf)
+    },
+    async search(caller, text, limit) {
+      const rows = await db.kernel.any(sql.type(row(MemberRow))`
+        SELECT id, tenant_id, user_id, display_name, role, metadata, created_at, updated_at FROM kernel.members
+        WHERE tenant_id = ${caller.tenantId} AND strpos(lower(user_id || ' ' || coalesce(display_name, '')), lower(${text})) > 0 ORDER BY user_id LIMIT ${limit}`)
       return rows.map(memberOf)
     },
     async addMember(caller, ref, userId, role) {

@@ -89,6 +89,8 @@ export interface TenantsService {
   update(caller: Caller, ref: string, change: TenantChange): Promise<TenantRow>
   /** With its members, API keys and pairings, and what plugins keep for it, which is deleted in the background. Owners only; never the master tenant. */
   remove(caller: Caller, ref: string): Promise<void>
+  /** Members whose id or name holds the text, whatever its case; by user id. */
+  search(caller: Caller, text: string, limit: number): Promise<Member[]>
   /** By user id. Owners only. */
   members(caller: Caller, ref: string, limit: number, offset: number): Promise<Member[]>
   /** Adds a member, or gives it another role. Owners, and keys with `operator.provision`: a key of a tenant in that one only. */
@@ -96,7 +98,7 @@ export interface TenantsService {
   /** Nothing happens when the user is no member. Owners only. */
   removeMember(caller: Caller, ref: string, userId: string): Promise<void>
 }
-export const Tenants = service<TenantsService>("kernel.tenants", "1.0.0")
+export const Tenants = service<TenantsService>("kernel.tenants", "1.1.0")
 
 export interface ConnectionInfo {
   id: string

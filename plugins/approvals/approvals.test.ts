@@ -75,6 +75,19 @@ describe("approvals", () => {
     equal(bob.events.filter(({ event }) => event.startsWith("exec.approval")).length, 0)
   })
 
+  it("says which classes of tools are kept from running, for the dashboard", async () => {
+    const { groups } = (await (await gateway.as("viewer")).get("/v1/shell-deny-groups")).body
+    deepEqual(
+      groups.map((group: { name: string; default: boolean }) => [group.name, group.default]),
+      [
+        ["safe", false],
+        ["read", false],
+        ["write", false],
+        ["exec", true],
+      ],
+    )
+  })
+
   it("tells the agent that it was denied and why, and the run goes on", async () => {
     const alice = await socket("deny")
     const { id, content, sessionKey } = await ask(alice, "rm")

@@ -2,6 +2,7 @@ import { AgentParts, definePlugin, pageOf } from "@plugboard/sdk"
 import { createDecisions } from "./decisions.ts"
 import { createGate } from "./gate.ts"
 import { manifest } from "./manifest.ts"
+import { groupsOf } from "./policy.ts"
 import { pruneRequests } from "./requests.ts"
 import { deleteRulesOfAgent } from "./rules.ts"
 import { cliRequest, wireRequest, wireRule } from "./wire.ts"
@@ -12,6 +13,7 @@ export default definePlugin(manifest, (host) => {
   host.contribute(AgentParts, manifest.id, { remove: (caller, agent) => deleteRulesOfAgent(host.db.for(caller), agent.id) })
   return {
     hooks: { "tool.calling": createGate(host) },
+    routes: { groups: async () => ({ groups: groupsOf(host.config) }) },
     rpc: {
       "exec.approval.list": async (asked, { caller, cliProfile }) => {
         const { limit, offset } = page(asked)

@@ -58,6 +58,24 @@ export const manifest = defineManifest({
   // Without a word on it a call that should be asked for does not go through.
   hooks: { "tool.calling": { phase: "approval", failure: "closed" } },
   listens: ["sessions.interrupted"],
+  routes: {
+    groups: {
+      method: "GET",
+      path: "/v1/shell-deny-groups",
+      role: "viewer",
+      summary: "Classes of tools, and whether their calls are kept from running unless an agent opens them",
+      tags: ["Tools"],
+      reply: Type.Object({
+        groups: Type.Array(
+          Type.Object({
+            name: Type.String(),
+            description: Type.String(),
+            default: Type.Boolean({ description: "True: a call waits for approval, or is denied, unless an agent's tools_config.approval says otherwise." }),
+          }),
+        ),
+      }),
+    },
+  },
   rpc: {
     "exec.approval.list": {
       role: "viewer",

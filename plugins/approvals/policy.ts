@@ -25,6 +25,18 @@ export function wordFor(gateway: Words & { agentsMayLoosen: boolean }, agent: Ag
   return gateway.agentsMayLoosen || words.indexOf(wished) > words.indexOf(general) ? wished : general
 }
 
+const described = {
+  safe: "Tools that read nothing private and change nothing.",
+  read: "Tools that read the tenant's data.",
+  write: "Tools that change the tenant's data.",
+  exec: "Tools that run something, or reach outside.",
+} as const
+
+/** Source: wire contract, http-core 2: `default` is what holds unless an agent opens the class. */
+export function groupsOf(gateway: Words) {
+  return risks.map((name) => ({ name, description: described[name], default: gateway[name] !== "allow" }))
+}
+
 /** An agent's own limit, within the gateway's bounds. */
 export function expiryOf(agent: AgentProfile | null, general: number): number {
   const { expirySeconds } = wishesOf(agent)

@@ -40,6 +40,13 @@ export default definePlugin(manifest, (host) => {
         const { limit, offset } = pageOf(query, most)
         return { users: await tenants.members(caller, caller.tenantId, limit, offset) }
       },
+      search: async ({ query: { q, limit, peer_kind, source }, caller }) => {
+        if (peer_kind === "group" || (source && source !== "tenant_user")) return { results: [] }
+        const found = await tenants.search(caller, q ?? "", pageOf({ limit }, 100, 30).limit)
+        return {
+          results: found.map(({ id, user_id, display_name, role }) => ({ id: user_id, uuid: id, ...(display_name && { display_name }), source: "tenant_user" as const, role })),
+        }
+      },
       addMember: async ({ params, body, caller }) => {
         await tenants.addMember(caller, params.id, body.user_id, body.role ?? "member")
         return ok

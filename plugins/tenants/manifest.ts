@@ -73,6 +73,30 @@ export const manifest = defineManifest({
     remove: { method: "DELETE", path: "/v1/tenants/:id", ...owner, summary: "Remove a tenant with its members and keys", params: InPath, reply: Ok },
     members: { method: "GET", path: "/v1/tenants/:id/users", ...owner, summary: "List members", params: InPath, query: PageQuery, reply: MemberList, alsoAs: "payload" },
     own: { method: "GET", path: "/v1/tenant-users", role: "operator", tags, summary: "List members of the caller's tenant", query: PageQuery, reply: MemberList },
+    search: {
+      method: "GET",
+      path: "/v1/users/search",
+      role: "operator",
+      tags,
+      summary: "Find members of the caller's tenant",
+      query: Type.Object({
+        q: Type.Optional(Type.String({ maxLength: 255, description: "Part of an id or name, whatever its case; all when left out." })),
+        limit: Type.Optional(Type.String({ maxLength: 10, description: "30 when left out, 100 at most." })),
+        peer_kind: Type.Optional(Type.String({ maxLength: 20, description: "direct, or group: members are no groups." })),
+        source: Type.Optional(Type.String({ maxLength: 20, description: "tenant_user, or contact: those are no members." })),
+      }),
+      reply: Type.Object({
+        results: Type.Array(
+          Type.Object({
+            id: UserId,
+            uuid: Type.String({ format: "uuid" }),
+            display_name: Type.Optional(Type.String()),
+            source: Type.Literal("tenant_user"),
+            role: Type.Enum([...memberRoles]),
+          }),
+        ),
+      }),
+    },
     addMember: {
       method: "POST",
       path: "/v1/tenants/:id/users",

@@ -92,6 +92,12 @@ describe("tenants", () => {
     for (const _ of [1, 2]) deepEqual((await owner.delete(`${path}/${encodeURIComponent("tg:ana@x/1")}`)).body, { ok: "true" })
     equal((await owner.get(path)).body.users.length, 1)
     const operator = await gateway.as("operator", "members", "otto")
+    const found = async (query: string) => (await operator.get(`/v1/users/search?${query}`)).body.results.map(({ id, source, role }: Record<string, string>) => [id, source, role])
+    const bob = [["bob", "tenant_user", (await operator.get("/v1/tenant-users")).body.users[0].role]]
+    deepEqual(
+      [await found("q=BO"), await found("q=zz"), await found("source=tenant_user&limit=1"), await found("source=contact"), await found("peer_kind=group"), await found("q=%25")],
+      [bob, [], bob, [], [], []],
+    )
     deepEqual([(await operator.get("/v1/tenant-users")).body.users[0].user_id, (await operator.get(path)).status], ["bob", 403])
   })
 

@@ -1,29 +1,20 @@
 import { type Caller, definePlugin, type PageQuery, pageOf, Sessions, usdOf } from "@plugboard/sdk"
 import type { Static } from "typebox"
 import { createAddingUp } from "./adding-up.ts"
+import { dimensions, oneOf, scopeOf, units } from "./asked.ts"
 import { cliPoint, cliRecord, cliShare, isCli } from "./cli.ts"
+import { eventRoutes } from "./events.ts"
 import { pruneHours } from "./hours.ts"
 import { manifest } from "./manifest.ts"
-import { type Asked, comparedRanges, type Range, rangeOf, readTime } from "./period.ts"
+import { type Asked, comparedRanges, rangeOf, readTime } from "./period.ts"
 import { quotaUsage } from "./quota.ts"
-import { costs, type Dimension, points, type Scope, shares, totals } from "./reports.ts"
+import { costs, points, shares, totals } from "./reports.ts"
 import { wirePoint, wireRecord, wireShare, wireSummary } from "./wire.ts"
-
-const units = ["hour", "day", "week"] as const
-const dimensions: readonly Dimension[] = ["provider", "model", "channel", "agent", "day"]
 
 export default definePlugin(manifest, (host) => {
   const sessions = host.use(Sessions)
   const addingUp = createAddingUp(host)
 
-  const scopeOf = (range: Range, { agent_id, provider, model, channel }: { agent_id?: string; provider?: string; model?: string; channel?: string }): Scope => ({
-    ...range,
-    agent: agent_id || null,
-    provider: provider || null,
-    model: model || null,
-    channel: channel || null,
-  })
-  const oneOf = <T extends string>(values: readonly T[], asked: string | undefined): T => values.find((value) => value === asked) ?? (values[0] as T)
   const timeOf = (text: string | undefined, isEnd: boolean) => {
     const at = readTime(text, isEnd)
     return at === null ? undefined : new Date(at).toISOString()
@@ -56,6 +47,7 @@ export default definePlugin(manifest, (host) => {
         const rows = found.map(wireShare)
         return { rows, ...(isCli(headers) && { payload: rows.map(cliShare) }) }
       },
+      ...eventRoutes(host, addingUp),
       detail: async ({ query, caller, headers }) => {
         const { agent_id: agent, ...filter } = query
         const found = await used(caller, { ...filter, ...(agent && { agent }) }, query)

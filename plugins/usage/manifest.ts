@@ -1,6 +1,6 @@
 import { defineManifest, PageQuery, Sessions } from "@plugboard/sdk"
 import { Type } from "typebox"
-import { Breakdown, ByAgent, Costs, Detail, Quotas, Records, Summary, TimeSeries } from "./shapes.ts"
+import { Breakdown, ByAgent, Costs, Detail, Nine, Quotas, Records, Summary, TimeSeries } from "./shapes.ts"
 
 const text = (description: string, maxLength = 255) => Type.Optional(Type.String({ maxLength, description }))
 const Agent = text("Agent key or UUID.", 100)
@@ -17,6 +17,7 @@ const Report = {
   channel: text("Exactly this channel."),
 }
 const GroupBy = (values: string) => text(`${values}; anything else acts as the first.`, 32)
+const limit = text("The most rows; 1 to 1,000.", 10)
 const tags = ["Usage"]
 
 export const manifest = defineManifest({
@@ -59,6 +60,33 @@ export const manifest = defineManifest({
       query: Type.Object({ ...Report, group_by: GroupBy("provider, model, channel, agent or day") }),
       reply: Breakdown,
     },
+    eventSeries: {
+      method: "GET",
+      path: "/v1/usage/events/timeseries",
+      role: "viewer",
+      summary: "Usage over time; times that cannot be read are refused",
+      tags,
+      query: Type.Object({ ...Report, limit, group_by: GroupBy("hour, day or week"), interval: GroupBy("The same as group_by") }),
+      reply: Type.Pick(TimeSeries, ["points"]),
+    },
+    eventShares: {
+      method: "GET",
+      path: "/v1/usage/events/breakdown",
+      role: "viewer",
+      summary: "Usage by provider, model, channel, agent or day; times that cannot be read are refused",
+      tags,
+      query: Type.Object({ ...Report, limit, group_by: GroupBy("provider, model, channel, agent or day") }),
+      reply: Type.Pick(Breakdown, ["rows"]),
+    },
+    eventSummary: {
+      method: "GET",
+      path: "/v1/usage/events/summary",
+      role: "viewer",
+      summary: "Usage of a period; times that cannot be read are refused",
+      tags,
+      query: Type.Object(Report),
+      reply: Type.Object({ summary: Nine }),
+    },
     detail: {
       method: "GET",
       path: "/v1/usage",
@@ -89,5 +117,6 @@ export const manifest = defineManifest({
     "usage.summary": { role: "viewer", summary: "Usage by agent", result: ByAgent },
     "quota.usage": { role: "viewer", summary: "Usage of today, and requests by user", result: Quotas },
   },
+  errors: { bad_query: { kind: "INVALID_REQUEST", params: Type.Object({ field: Type.String() }) } },
   jobs: { add_up: { data: Type.Object({}), cron: "7 * * * *", timeoutSeconds: 900 } },
 })

@@ -30,7 +30,7 @@ export const Breakdown = Type.Object({
   payload: Type.Optional(Type.Array(Type.Object({ ...Share.properties, group: Type.String(), tokens_in: Count, tokens_out: Count, cost: Type.Number() }))),
 })
 
-const Nine = Type.Object({
+export const Nine = Type.Object({
   requests: Count,
   input_tokens: Count,
   output_tokens: Count,

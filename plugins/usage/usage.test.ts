@@ -97,6 +97,16 @@ describe("usage", () => {
     ok(Object.values((await report("/v1/usage/summary", "nothing")).current).every((value) => value === 0))
   })
 
+  it("refuses times and limits that cannot be read, for pages that want that", async () => {
+    await turn("strict")
+    const { points } = await report("/v1/usage/events/timeseries?group_by=day&limit=5", "strict")
+    const { rows } = await report("/v1/usage/events/breakdown?group_by=model", "strict")
+    const { summary } = await report("/v1/usage/events/summary?period=7d", "strict")
+    deepEqual([points[0].request_count, rows[0].request_count, summary.requests], [1, 1, 1])
+    for (const query of ["from=yesterday", "to=2026-13-01", "limit=0", "limit=many", "limit=1001"])
+      deepEqual([(await as("strict").get(`/v1/usage/events/breakdown?${query}`)).status, (await as("strict").get(`/v1/usage/events/timeseries?${query}`)).status], [400, 400])
+  })
+
   it("counts calls without an agent, and turns that fail", async () => {
     await as("calls", "root", "admin").post("/v1/providers", { name: "words", provider_type: "loopback" })
     await as("calls").post("/v1/chat/completions", { model: "words/loopback-1", messages: [{ role: "user", content: "hi" }] })

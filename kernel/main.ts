@@ -1,9 +1,7 @@
 #!/usr/bin/env node
-import { enableCompileCache } from "node:module"
+import "./compile-cache.js"
 import { loadJoined } from "./command/libraries.ts"
 
-// First of all: everything imported from here on comes from the cache on the next start.
-enableCompileCache()
 loadJoined()
 
 const { runCommand } = await import("./command.ts")

@@ -26,7 +26,11 @@ export function startProgram(file: string, args: readonly string[] = []): Promis
 /** Starts the gateway as a user would, and waits for its log line. */
 export function startGateway(env: Record<string, string>): Promise<Running> {
   const main = new URL("../kernel/main.ts", import.meta.url).pathname
-  const child = spawn(process.execPath, [...flags, main, "start"], { stdio: ["ignore", "pipe", "inherit"], env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env } })
+  const cached = ["--import", new URL("../kernel/compile-cache.js", import.meta.url).href]
+  const child = spawn(process.execPath, [...flags, ...cached, main, "start"], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+  })
   return firstWord(child, (line) => (line.msg === "gateway listens" ? String(line.url) : undefined))
 }
 

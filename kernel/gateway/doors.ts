@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http"
+import type { Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { type Caller, PairingDoor, type PairingsService } from "@plugboard/sdk"
 import type { GatewayConfig } from "../config.ts"
@@ -9,6 +9,9 @@ import { createPairingDoor } from "../records/pairing-door.ts"
 import { createRpc, type Rpc } from "../rpc/create.ts"
 import { version } from "../version.ts"
 import type { Ground } from "./ground.ts"
+
+/** An import of it would load the WebSocket of Node's own, which costs a start 40 ms. */
+const { createServer } = process.getBuiltinModule("node:http")
 
 export interface Doors {
   rpc: Rpc

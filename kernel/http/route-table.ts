@@ -1,4 +1,5 @@
-import Router from "@koa/router"
+import { createRequire } from "node:module"
+import type Router from "@koa/router"
 import type { MultipartBody, RouteDecl } from "@plugboard/sdk"
 import type { Context } from "koa"
 import { Type } from "typebox"
@@ -8,6 +9,9 @@ import { compileValidator } from "../validate.ts"
 import { bodyReader } from "./body.ts"
 import type { ReadBody } from "./parse.ts"
 import { textsChecker } from "./query.ts"
+
+/** Not its ES module, which imports node:http; kernel/gateway/doors.ts says what that costs. */
+const KoaRouter: typeof Router = createRequire(import.meta.url)("@koa/router")
 
 /** A route with everything that can be prepared before a request comes. */
 export interface ServedRoute {
@@ -43,7 +47,7 @@ export class RouteTable {
       if (!/[:*]/.test(path)) this.#literal.set(name, route)
       this.#served.set(name, route)
       const stem = /[:*]/.test(stemOf(path)) ? "" : stemOf(path)
-      const router = this.#routers.get(stem) ?? new Router({ sensitive: true })
+      const router = this.#routers.get(stem) ?? new KoaRouter({ sensitive: true })
       this.#routers.set(stem, router)
       router.register(path, [method], [] as never, { name })
     }

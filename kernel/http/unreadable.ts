@@ -1,5 +1,8 @@
-import { type ServerResponse, STATUS_CODES } from "node:http"
+import type { ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+
+/** Not imported, for the reason that kernel/gateway/doors.ts gives. */
+const { STATUS_CODES } = process.getBuiltinModule("node:http")
 
 /** What is no HTTP request, or never became a whole one. Node's own answers have no body. */
 const answers: Readonly<Record<string, [status: number, text: string]>> = {

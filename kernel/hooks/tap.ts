@@ -1,4 +1,4 @@
-import { failureOf, type HookContext, type HookDefinition, type HookName, type TapDecl } from "@plugboard/sdk"
+import { type Caller, failureOf, type HookContext, type HookDefinition, type HookName, type TapDecl } from "@plugboard/sdk"
 import { fail } from "../failures.ts"
 import type { GatewayLog } from "../log.ts"
 
@@ -12,6 +12,27 @@ export interface RegisteredTap {
 
 export type GuardedTap = (value: unknown, context: HookContext) => Promise<unknown>
 
+/** What a tap gets. Its signal is made when it is asked for: few taps ask, and one that follows two others costs more than all else about a tap. */
+class TapContext implements HookContext {
+  readonly caller: Caller
+  readonly #outer: AbortSignal
+  readonly #expiry = new AbortController()
+  #signal: AbortSignal | undefined
+
+  constructor({ caller, signal }: HookContext) {
+    this.caller = caller
+    this.#outer = signal
+  }
+
+  get signal(): AbortSignal {
+    this.#signal ??= AbortSignal.any([this.#outer, this.#expiry.signal])
+    return this.#signal
+  }
+  expire(): void {
+    this.#expiry.abort()
+  }
+}
+
 /**
  * A tap that keeps its promises: within its time limit, or it is left behind with its signal aborted; and its failure does what its declaration says.
  * `open`: logged, and `fallback(value)` stands in. `closed`: the request fails; a failure that the plugin declared is told as it is, anything else names the plugin.
@@ -20,17 +41,17 @@ export function guardTap(tap: RegisteredTap, definition: HookDefinition, log: Ga
   const limit = tap.decl.timeoutMs ?? definition.timeoutMs
   const fallback = definition.kind === "waterfall" ? (value: unknown) => value : () => undefined
   return async function guardedTap(value, context) {
-    const expiry = new AbortController()
+    const own = new TapContext(context)
     let timer: NodeJS.Timeout | undefined
     try {
-      const work = tap.run(value as never, { caller: context.caller, signal: AbortSignal.any([context.signal, expiry.signal]) })
+      const work = tap.run(value as never, own)
       if (!isPromise(work)) return work
-      const late = new Promise<never>((_, reject) => {
+      return await new Promise((resolve, reject) => {
         timer = setTimeout(() => reject(new Error(`no answer within ${limit} ms`)), limit)
+        work.then(resolve, reject)
       })
-      return await Promise.race([work, late])
     } catch (error) {
-      expiry.abort()
+      own.expire()
       const closed = tap.decl.failure === "closed"
       if (closed && failureOf(error)) throw error
       log.warn({ err: error, plugin: tap.plugin, hook: tap.hook, tenant: context.caller.tenantId, policy: tap.decl.failure ?? "open" }, "hook tap failed")

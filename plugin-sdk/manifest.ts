@@ -31,6 +31,7 @@ export type RouteDecl = Access & {
   path: string | readonly string[]
   summary: string
   tags?: readonly string[]
+  /** A schema may say under `documented` what the plugin checks by itself; see `Documented`. */
   params?: TObject
   query?: TObject
   body?: TSchema | MultipartBody | RawBody

@@ -11,7 +11,7 @@ export const Config = Type.Object(
 
 const Ref = Type.String({ maxLength: 100, description: "Agent key or UUID; the default agent when empty." })
 /** Any text: a name that is not a file's has an error that lists those that are. */
-const Name = Type.String({ maxLength: 100, description: `One of ${agentFileNames.join(", ")}.` })
+const Name = Type.String({ maxLength: 100, documented: { enum: [...agentFileNames] }, description: `One of ${agentFileNames.join(", ")}.` })
 const Content = Type.String({ maxLength: 1_000_000 })
 const UserId = Type.String({ minLength: 1, maxLength: 255 })
 const Time = Type.String({ format: "date-time" })
@@ -19,7 +19,15 @@ const Bytes = Type.Integer({ description: "Bytes." })
 const Listed = Type.Object({ name: Type.String(), missing: Type.Boolean(), size: Type.Optional(Bytes), updated_at: Type.Optional(Time) })
 const InstanceFile = Type.Object({ agent_id: Type.String(), user_id: Type.String(), file_name: Type.String(), content: Type.String() })
 const Updated = Type.Object({ status: Type.Literal("updated") })
-const Texts = Type.Record(Type.String({ maxLength: 100 }), Type.Unknown(), { maxProperties: 100 })
+const Texts = Type.Record(Type.String({ maxLength: 100 }), Type.Unknown(), {
+  maxProperties: 100,
+  documented: {
+    minProperties: 1,
+    // Today's command-line client sends the texts alone, others put them under a member. Source: wire contract, http-core 5.
+    properties: { metadata: { anyOf: [{ type: "string" }, { type: "object", minProperties: 1, additionalProperties: { type: "string" } }] } },
+    additionalProperties: { type: "string" },
+  },
+})
 const aliases = { agent_id: "agentId", file_name: "name" }
 const tags = ["Agents"]
 const Id = Type.String({ maxLength: 100, description: "UUID or agent key." })
@@ -85,7 +93,10 @@ export const manifest = defineManifest({
       role: "operator",
       summary: "Write what an agent knows of a user (USER.md)",
       tags,
-      params: Type.Object({ ...OfUser, fileName: Name }),
+      params: Type.Object({
+        ...OfUser,
+        fileName: Type.String({ maxLength: 100, description: "USER.md, since an agent has the others once for all.", documented: { enum: ["USER.md"] } }),
+      }),
       body: Type.Object({ content: Content }),
       reply: Updated,
     },

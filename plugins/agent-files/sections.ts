@@ -1,5 +1,5 @@
 import { type AgentSection, agentFileNames, type Host, type Queries, row, sql } from "@plugboard/sdk"
-import { type Static, type TSchema, Type } from "typebox"
+import { type Static, Type } from "typebox"
 import { mergeMetadata, writeInstanceFile } from "./instances.ts"
 import type { manifest } from "./manifest.ts"
 import { filesOf, writeFile } from "./store.ts"
@@ -29,21 +29,14 @@ export function sectionsOf(host: Host<typeof manifest>): [string, AgentSection][
         (SELECT count(*)::int FROM agent_files.instance_files WHERE agent_id = ${id}) AS overrides,
         (SELECT count(DISTINCT user_id)::int FROM agent_files.instance_files WHERE agent_id = ${id}) AS users`)
 
-  /** Each entry is checked before the first is written. */
-  async function checked<S extends TSchema>(section: string, schema: S, entries: readonly unknown[]): Promise<Static<S>[]> {
-    const { Value } = await import("typebox/value")
-    const bad = entries.findIndex((entry) => !Value.Check(schema, entry))
-    if (bad >= 0) throw host.fail("bad_entry", { section, entry: bad + 1 })
-    return entries as Static<S>[]
-  }
-
   const contextFiles: AgentSection = {
+    entry: File,
     counts: async (caller, { id }) => ({ context_files: (await countAll(host.db.for(caller), id)).files }),
     async *read(caller, { id }) {
       for (const { name, content } of await filesOf(host.db.for(caller), id)) yield { file_name: name, content }
     },
     async write(caller, { id }, entries) {
-      const files = await checked("context_files", File, entries)
+      const files = entries as Static<typeof File>[]
       await host.db.for(caller).transaction(async (tx) => {
         for (const { file_name, content } of files) await writeFile(tx, id, { name: file_name, content })
         tx.publish("agent_files.changed", {})
@@ -52,6 +45,7 @@ export function sectionsOf(host: Host<typeof manifest>): [string, AgentSection][
     },
   }
   const userProfiles: AgentSection = {
+    entry: Profile,
     counts: async (caller, { id }) => ({ user_profiles: (await countAll(host.db.for(caller), id)).profiles }),
     async *read(caller, { id }) {
       for (let last = ""; ; ) {
@@ -62,7 +56,7 @@ export function sectionsOf(host: Host<typeof manifest>): [string, AgentSection][
       }
     },
     async write(caller, { id }, entries) {
-      const profiles = await checked("user_profiles", Profile, entries)
+      const profiles = entries as Static<typeof Profile>[]
       await host.db.for(caller).transaction(async (tx) => {
         for (const [index, { user_id, metadata }] of profiles.entries())
           if (!(await mergeMetadata(tx, id, user_id, metadata, 100))) throw host.fail("bad_entry", { section: "user_profiles", entry: index + 1 })
@@ -71,6 +65,7 @@ export function sectionsOf(host: Host<typeof manifest>): [string, AgentSection][
     },
   }
   const userOverrides: AgentSection = {
+    entry: Override,
     async counts(caller, { id }) {
       const { overrides, users } = await countAll(host.db.for(caller), id)
       return { user_overrides: overrides, user_context_files_users: users }
@@ -85,7 +80,7 @@ export function sectionsOf(host: Host<typeof manifest>): [string, AgentSection][
       }
     },
     async write(caller, { id }, entries) {
-      const overrides = await checked("user_overrides", Override, entries)
+      const overrides = entries as Static<typeof Override>[]
       await host.db.for(caller).transaction(async (tx) => {
         for (const { user_id, file_name, content } of overrides) await writeInstanceFile(tx, id, user_id, { name: file_name, content })
         tx.publish("agent_files.changed", {})

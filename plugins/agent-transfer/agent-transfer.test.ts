@@ -140,6 +140,74 @@ describe("transfer of agents", () => {
     deepEqual([refused.at(-1)?.[0], refused.at(-1)?.[1].code], ["error", "ALREADY_EXISTS"])
   })
 
+  describe("what other plugins keep of an agent", () => {
+    const names = "sections=config,cron,heartbeat,config_permissions,links"
+    before(async () => {
+      const rpc = await admin.rpc()
+      await admin.post("/v1/agents", { agent_key: "helper", agent_type: "predefined" })
+      await other.post("/v1/agents", { agent_key: "helper", agent_type: "predefined" })
+      const schedule = { kind: "cron", expr: "0 9 * * 1", tz: "Asia/Saigon" }
+      await rpc.call("cron.create", { name: "weekly", agentId: "keeper", schedule, message: "List it.", deliver: true, deliverTo: "agent:keeper:main", deliverChannel: "ws" })
+      await rpc.call("cron.create", { name: "others", agentId: "helper", schedule, message: "Help." })
+      await rpc.call("heartbeat.set", {
+        agentId: "keeper",
+        intervalSec: 600,
+        prompt: "Look.",
+        activeHoursStart: "08:00",
+        activeHoursEnd: "18:00",
+        timezone: "Asia/Saigon",
+        channel: "ws",
+        chatId: "1",
+      })
+      await rpc.call("config.permissions.grant", { agentId: "keeper", scope: "agent", configType: "heartbeat", userId: "vera", permission: "deny", metadata: { why: "x" } })
+      for (const targetAgent of ["helper", "empty"]) await rpc.call("agents.links.create", { sourceAgent: "keeper", targetAgent, maxConcurrent: 7, description: "For help." })
+    })
+
+    it("is counted and exported, without where answers go", async () => {
+      const { body } = await admin.get("/v1/agents/keeper/export/preview")
+      deepEqual([body.cron_jobs, body.heartbeats, body.config_permissions, body.links], [1, 1, 1, 2])
+      const bundle = (await admin.get(`/v1/agents/keeper/export?${names}`)).body
+      deepEqual(bundle.cron, [
+        {
+          name: "weekly",
+          schedule: { kind: "cron", expr: "0 9 * * 1", tz: "Asia/Saigon" },
+          message: "List it.",
+          enabled: true,
+          wake_heartbeat: false,
+          stateless: true,
+          delete_after_run: false,
+        },
+      ])
+      deepEqual(bundle.config_permissions, [{ scope: "agent", config_type: "heartbeat", user_id: "vera", permission: "deny", metadata: { why: "x" } }])
+      deepEqual([bundle.heartbeat.length, bundle.heartbeat[0].intervalSec, bundle.heartbeat[0].chatId], [1, 600, undefined])
+      ok(bundle.links.some((link: Record<string, unknown>) => link.target_agent_key === "helper" && link.max_concurrent === 7))
+    })
+
+    it("comes out of an import: jobs as the importer's, links to the agents that are there", async () => {
+      const { status, body } = await upload(other, "/v1/agents/import", formOf(await archive(names), { agent_key: "moved" }))
+      deepEqual([status, body.cron_jobs, body.heartbeats, body.config_permissions, body.links], [201, 1, 1, 1, 1])
+      const rpc = await other.rpc()
+      const [job] = (await rpc.call("cron.list", {})).jobs
+      deepEqual([job.name, job.agentId, job.userId, job.deliver, job.schedule.tz, job.state.nextRunAtMs > Date.now()], ["weekly", "moved", "gus", false, "Asia/Saigon", true])
+      const { heartbeat } = await rpc.call("heartbeat.get", { agentId: "moved" })
+      deepEqual([heartbeat.intervalSec, heartbeat.prompt, heartbeat.timezone, heartbeat.channel], [600, "Look.", "Asia/Saigon", undefined])
+      deepEqual(
+        (await rpc.call("agents.links.list", { agentId: "moved" })).links.map((link: Record<string, unknown>) => [link.target_agent_key, link.max_concurrent, link.description]),
+        [["helper", 7, "For help."]],
+      )
+      const { permissions } = await rpc.call("config.permissions.list", { agentId: "moved" })
+      deepEqual([permissions[0].userId, permissions[0].permission, permissions[0].grantedBy], ["vera", "deny", "gus"])
+      const again = await upload(other, "/v1/agents/moved/import?include=links,heartbeat", formOf(await archive(names)))
+      deepEqual([again.status, again.body.links, again.body.heartbeats, again.body.cron_jobs], [200, 0, 1, 0])
+    })
+
+    it("is not for an owner who is no admin, where it is not otherwise", async () => {
+      await (await admin.rpc()).call("agents.update", { agentId: "keeper", owner_ids: ["otto"] })
+      const { body } = await (await gateway.as("viewer", "acme", "otto")).get(`/v1/agents/keeper/export?${names}`)
+      deepEqual([body.cron, body.config_permissions, body.heartbeat.length], [[], [], 1])
+    })
+  })
+
   const about = { path: "manifest.json", bytes: '{"version":1}' }
   const agent = { path: "agent.json", bytes: '{"display_name":"Evil"}' }
   const files = (...lines: unknown[]) => ({ path: "context_files.jsonl", bytes: lines.map((line) => JSON.stringify(line)).join("\n") })
@@ -147,6 +215,28 @@ describe("transfer of agents", () => {
     ["no manifest", [agent], 400],
     ["a file that agents do not have", [about, agent, files({ file_name: "../../etc/passwd", content: "x" })], 400],
     ["an entry of another form", [about, agent, files({ file_name: "SOUL.md", content: 7 })], 400],
+    ["a job without a schedule", [about, agent, { path: "cron.jsonl", bytes: '{"name":"x","message":"y"}' }], 400],
+    ["a text that no database holds", [about, agent, files({ file_name: "SOUL.md", content: "a\0b" })], 400],
+    [
+      "a job whose name is none",
+      [
+        about,
+        agent,
+        {
+          path: "cron.jsonl",
+          bytes: JSON.stringify({
+            name: "No Name",
+            schedule: { kind: "every", everyMs: 60_000 },
+            message: "y",
+            enabled: true,
+            wake_heartbeat: false,
+            stateless: true,
+            delete_after_run: false,
+          }),
+        },
+      ],
+      400,
+    ],
     ["lines that are no JSON", [about, agent, { path: "context_files.jsonl", bytes: "{" }], 400],
     ["a field of another form", [about, { path: "agent.json", bytes: '{"display_name":"Evil","context_window":"x"}' }], 400],
     ["more than may be", [about, agent, { path: "filler", bytes: Buffer.alloc(200_000) }], 413],

@@ -1,4 +1,5 @@
 import { AgentRecords, type AgentSection, Agents, type Caller, type Host, type PointUsers, type SseFrame } from "@plugboard/sdk"
+import { checkEntries } from "./checking.ts"
 import type { manifest } from "./manifest.ts"
 import type { Incoming } from "./reading.ts"
 import { noneImported, sectionsIn } from "./sections.ts"
@@ -27,7 +28,10 @@ export function createImporting(host: Host<typeof manifest>, sections: PointUser
       const counts: Record<string, number>[] = []
       for (const name of names) {
         const section = name === "config" ? undefined : sections.get(name, caller)
-        if (section) counts.push(await section.write(caller, { id: agent.id, key: agent.key }, incoming.sections.get(name) ?? []))
+        const entries = incoming.sections.get(name) ?? []
+        if (!section) continue
+        await checkEntries(host, name, section, entries)
+        counts.push(await section.write(caller, { id: agent.id, key: agent.key }, entries))
       }
       tx.audit({ action: "agent.imported", entityType: "agent", entityId: agent.id, details: { agent_key: agent.key, sections: names } })
       return { agent_id: agent.id, agent_key: agent.key, ...Object.assign({ ...noneImported }, ...counts), team_imported: false }

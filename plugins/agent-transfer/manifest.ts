@@ -1,5 +1,6 @@
 import { AgentRecords, AgentSections, Agents, bytes, defineManifest, raw, sse } from "@plugboard/sdk"
 import { Type } from "typebox"
+import { oneSection } from "./sections.ts"
 
 export const Config = Type.Object(
   {
@@ -36,7 +37,14 @@ export const manifest = defineManifest({
       tags,
       params: Id,
       query: Type.Object({
-        sections: Type.Optional(Type.String({ maxLength: 500, description: "Such as config,context_files (the usual), or all." })),
+        sections: Type.Optional(
+          Type.String({
+            maxLength: 500,
+            description: "Such as config,context_files (the usual), or all.",
+            documented: { pattern: `^${oneSection}(,${oneSection})*$` },
+            examples: ["config,context_files"],
+          }),
+        ),
         format: Type.Optional(Type.String({ maxLength: 20, description: "tar.gz: a gzipped tarball." })),
         stream: Flag,
       }),
@@ -81,6 +89,7 @@ export const manifest = defineManifest({
     unknown_archive: { kind: "NOT_FOUND" },
     unknown_section: { kind: "INVALID_REQUEST", params: Type.Object({ sections: Type.String() }) },
     too_large: { kind: "TOO_LARGE", params: Type.Object({ bytes: Type.Integer() }) },
+    bad_entry: { kind: "INVALID_REQUEST", params: Type.Object({ section: Type.String(), entry: Type.Integer() }) },
     no_archive: { kind: "INVALID_REQUEST" },
   },
 })

@@ -17,10 +17,16 @@ export const noCounts = {
   user_overrides: 0,
   workspace_files: 0,
   episodic_summaries: 0,
+  config_permissions: 0,
+  heartbeats: 0,
+  links: 0,
 }
 export const noneImported = { context_files: 0, memory_docs: 0, kg_entities: 0, kg_relations: 0, cron_jobs: 0, user_profiles: 0, user_overrides: 0 }
 /** What an entry of a section counts as, where its name is not that of the section. */
-const countedAs: Readonly<Record<string, string>> = { memory: "memory_docs", knowledge_graph: "kg_entities", cron: "cron_jobs" }
+const countedAs: Readonly<Record<string, string>> = { memory: "memory_docs", knowledge_graph: "kg_entities", cron: "cron_jobs", heartbeat: "heartbeats" }
+
+/** Part of a pattern: one name of a list such as `config,memory`. */
+export const oneSection = `\\s*(?:all|${known.join("|")})?\\s*`
 
 /** The names in a list such as `config,memory`; null when one of them is no section's. */
 export function sectionsIn(list: string | undefined, contributed: readonly string[]): string[] | null {

@@ -33,7 +33,7 @@ export function createChanges(host: Host<typeof manifest>, access: Access) {
   async function keyFor(tx: Tx, input: Input, { number: numbered, wished }: Naming): Promise<{ key: string; made: boolean }> {
     const explicit = input.agent_key || (input.name && isKey(input.name) ? input.name : "")
     if (explicit) return { key: explicit, made: false }
-    const base = wished && isKey(wished) ? wished : keyOf(input.display_name || input.name || "")
+    const base = wished && isKey(wished) ? wished : keyOf(input.display_name ?? "") || keyOf(input.name ?? "")
     if (base === "") throw host.fail("no_name", {})
     if (!numbered) return { key: base, made: false }
     const taken = await takenKeys(tx, base)

@@ -26,7 +26,14 @@ const Count = Type.Optional(Type.Integer({ maximum: 2_000_000_000 }))
 const Cents = Type.Optional(Type.Union([Type.Integer({ minimum: 0, maximum: 2_000_000_000 }), Type.Null()]))
 
 export const agentFields = {
-  agent_key: Text(100),
+  agent_key: Type.Optional(
+    Type.String({
+      maxLength: 100,
+      documented: { pattern: "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$" },
+      examples: ["support"],
+      description: "A slug; made of the name when left out. `name` may hold it too.",
+    }),
+  ),
   name: Text(255),
   display_name: Text(255),
   agent_type: Type.Optional(Type.Enum(["open", "predefined"])),
@@ -66,3 +73,15 @@ export const agentFields = {
 }
 
 export const AgentInput = Type.Object(agentFields)
+/** A letter or digit makes a key. */
+const nameable = { type: "string", pattern: "[A-Za-z0-9]" }
+export const NewAgent = Type.Object(agentFields, {
+  documented: {
+    anyOf: [
+      { required: ["agent_key"], properties: { agent_key: { type: "string", minLength: 1 } } },
+      { required: ["name"], properties: { name: nameable } },
+      { required: ["display_name"], properties: { display_name: nameable } },
+    ],
+  },
+  examples: [{ name: "support", display_name: "Support", agent_type: "predefined", system_prompt: "You answer questions about our product." }],
+})

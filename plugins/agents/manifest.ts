@@ -1,6 +1,6 @@
 import { AgentParts, AgentRecords, AgentStates, Agents, defineManifest, PageQuery, Providers } from "@plugboard/sdk"
 import { Type } from "typebox"
-import { AgentInput, agentFields } from "./fields.ts"
+import { AgentInput, agentFields, NewAgent } from "./fields.ts"
 
 const Config = Type.Optional(Type.Record(Type.String(), Type.Unknown()))
 export const Agent = Type.Object({
@@ -48,7 +48,7 @@ export const Agent = Type.Object({
   updated_at: Type.String({ format: "date-time" }),
 })
 
-const Id = Type.Object({ id: Type.String({ maxLength: 100, description: "UUID or agent key." }) })
+const Id = Type.Object({ id: Type.String({ maxLength: 100, description: "UUID or agent key.", examples: ["default"] }) })
 const AgentRef = Type.String({ maxLength: 100, description: "Agent key or UUID." })
 const Owners = { owner_ids: Type.Optional(Type.Array(Type.String({ maxLength: 255 }), { maxItems: 10, description: "Admins only; the first becomes the owner." })) }
 const Share = Type.Object({
@@ -85,7 +85,7 @@ export const manifest = defineManifest({
       reply: Type.Object({ agents: Type.Array(Agent) }),
       alsoAs: "payload",
     },
-    create: { method: "POST", path: "/v1/agents", role: "admin", summary: "Make an agent", tags, status: 201, body: AgentInput, reply: Agent },
+    create: { method: "POST", path: "/v1/agents", role: "admin", summary: "Make an agent", tags, status: 201, body: NewAgent, reply: Agent },
     get: { method: "GET", path: "/v1/agents/:id", role: "viewer", summary: "Show an agent", tags, params: Id, reply: Agent },
     update: {
       method: "PUT",

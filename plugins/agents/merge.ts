@@ -52,7 +52,7 @@ export function merge(present: Written, input: Input): Written {
   }
   return {
     ...present,
-    agent_key: input.agent_key ?? present.agent_key,
+    agent_key: input.agent_key || present.agent_key,
     display_name: input.display_name ?? (input.name !== undefined && !isKey(input.name) ? input.name : present.display_name),
     agent_type: input.agent_type ?? present.agent_type,
     status: input.status ?? present.status,

@@ -19,8 +19,13 @@ const ApiKey = Type.Object({
 })
 
 const NewApiKey = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 100 }),
-  scopes: Type.Array(Type.String({ maxLength: 100 }), { minItems: 1, maxItems: 50, description: `From ${scopes.join(", ")}.` }),
+  name: Type.String({ minLength: 1, maxLength: 100, examples: ["ci-deploy"] }),
+  scopes: Type.Array(Type.String({ maxLength: 100, documented: { enum: [...scopes] } }), {
+    minItems: 1,
+    maxItems: 50,
+    description: `From ${scopes.join(", ")}.`,
+    examples: [["operator.read", "operator.write"]],
+  }),
   expires_in: Type.Optional(Type.Union([Type.Integer(), Type.Null()], { description: "Seconds; absent, null, 0 or less: never." })),
   owner_id: Type.Optional(Type.String({ maxLength: 255, description: "The key acts for this user only, whatever the client says." })),
   tenant_id: Type.Optional(Type.String({ description: "Owners: the key's tenant, absent for a key of the whole gateway. Admins need operator.provision to choose it." })),

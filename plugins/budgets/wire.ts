@@ -1,4 +1,4 @@
-import { usdOf } from "@plugboard/sdk"
+import { oneGiven, usdOf } from "@plugboard/sdk"
 import { type Static, Type } from "typebox"
 import type { Span } from "./period.ts"
 import type { BudgetRow, Standing } from "./store.ts"
@@ -21,16 +21,34 @@ const changeable = {
   enabled: Type.Optional(Type.Boolean()),
 }
 
-export const NewBudget = Type.Object({
-  scope: Scope,
-  subject: Type.Optional(
-    Type.String({ maxLength: 255, description: "Whom: an agent's key or id, a user, the id of an API key; `*`: each of them by itself. None for the tenant." }),
-  ),
-  period: Type.Enum(["day", "month"], { description: "Of the calendar." }),
-  time_zone: Type.Optional(Type.String({ maxLength: 64, description: "Where a period begins at midnight; UTC when left out." })),
-  ...changeable,
+export const NewBudget = Type.Object(
+  {
+    scope: Scope,
+    subject: Type.Optional(
+      Type.String({ maxLength: 255, description: "Whom: an agent's key or id, a user, the id of an API key; `*`: each of them by itself. None for the tenant." }),
+    ),
+    period: Type.Enum(["day", "month"], { description: "Of the calendar." }),
+    time_zone: Type.Optional(Type.String({ maxLength: 64, description: "Where a period begins at midnight; UTC when left out." })),
+    ...changeable,
+  },
+  {
+    documented: {
+      allOf: [
+        oneGiven("limit_usd", "limit_tokens"),
+        {
+          anyOf: [
+            { properties: { scope: { enum: ["tenant"] }, subject: { type: "string", nullable: true, maxLength: 0 } } },
+            { required: ["subject"], properties: { scope: { enum: ["agent", "user", "key"] }, subject: { type: "string", pattern: "\\S" } } },
+          ],
+        },
+      ],
+    },
+    examples: [{ scope: "tenant", period: "month", limit_usd: 100, enforcement: "soft" }],
+  },
+)
+export const BudgetChange = Type.Object(changeable, {
+  documented: { not: { required: Object.keys(limits), properties: { limit_usd: { type: "number" }, limit_tokens: { type: "number" } } } },
 })
-export const BudgetChange = Type.Object(changeable)
 
 const Amounts = {
   spent_usd: Type.Optional(Type.Number()),

@@ -32,7 +32,10 @@ export const ChatRequest = Type.Object(
     max_completion_tokens: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_000_000 })),
     temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 2 })),
   },
-  { description: "A provider gets all fields of OpenAI's API as they are. With an agent further ones are accepted and not used: its tools run in the gateway." },
+  {
+    examples: [{ model: "agent:default", messages: [{ role: "user", content: "Hello! Who are you?" }] }],
+    description: "A provider gets all fields of OpenAI's API as they are. With an agent further ones are accepted and not used: its tools run in the gateway.",
+  },
 )
 
 const WireUsage = Type.Object({
@@ -42,13 +45,21 @@ const WireUsage = Type.Object({
   prompt_tokens_details: Type.Optional(Type.Object({ cached_tokens: Type.Integer() })),
   completion_tokens_details: Type.Optional(Type.Object({ reasoning_tokens: Type.Integer() })),
 })
-const Finish = Type.Enum(["stop", "length", "content_filter"])
+const Finish = Type.Enum(["stop", "length", "content_filter", "tool_calls"])
+/** Of a provider's model: an agent calls its tools itself. */
+const ToolCalls = Type.Optional(Type.Array(Type.Record(Type.String(), Type.Unknown())))
 export const Completion = Type.Object({
   id: Type.String(),
   object: Type.Literal("chat.completion"),
   created: Type.Integer({ description: "Unix seconds." }),
   model: Type.String(),
-  choices: Type.Array(Type.Object({ index: Type.Integer(), message: Type.Object({ role: Type.Literal("assistant"), content: Type.String() }), finish_reason: Finish })),
+  choices: Type.Array(
+    Type.Object({
+      index: Type.Integer(),
+      message: Type.Object({ role: Type.Literal("assistant"), content: Type.Union([Type.String(), Type.Null()]), tool_calls: ToolCalls }),
+      finish_reason: Finish,
+    }),
+  ),
   usage: Type.Optional(WireUsage),
 })
 export const CompletionChunk = Type.Object({
@@ -59,7 +70,7 @@ export const CompletionChunk = Type.Object({
   choices: Type.Array(
     Type.Object({
       index: Type.Integer(),
-      delta: Type.Object({ role: Type.Optional(Type.Literal("assistant")), content: Type.Optional(Type.String()) }),
+      delta: Type.Object({ role: Type.Optional(Type.Literal("assistant")), content: Type.Optional(Type.Union([Type.String(), Type.Null()])), tool_calls: ToolCalls }),
       finish_reason: Type.Union([Finish, Type.Null()]),
     }),
   ),

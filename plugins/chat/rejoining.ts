@@ -12,8 +12,6 @@ const most = 1_000
 /** How often a stream of another node is looked at, in ms; after so many looks without anything new, whether its run goes on. */
 const lookMs = 100
 const quietLooks = 20
-/** How long the first frames may take to be written down: of a run that is known, and of a call without one. */
-const patienceMs = { run: 2_000, call: 300 }
 
 type Frames = AsyncIterable<readonly SseFrame[]>
 interface Kept {
@@ -23,6 +21,8 @@ interface Kept {
   frames: () => Frames
   ended: () => boolean
   stop: (reason: EndReason) => void
+  /** Resolves once clients may come back to any node, so that nobody has a number before. */
+  known: Promise<void>
   listeners: number
   timer: NodeJS.Timeout | undefined
 }
@@ -55,6 +55,7 @@ export function createRejoining(host: Host<typeof manifest>, engine: Engine, out
 
   async function* numbered(entry: Kept, after: number): Frames {
     let number = 0
+    await entry.known
     for await (const batch of entry.frames()) {
       const fresh = batch.map((frame): SseFrame => ({ ...frame, id: `${entry.id}.${number++}` })).slice(Math.max(0, after + 1 - (number - batch.length)))
       if (fresh.length > 0) yield fresh
@@ -82,19 +83,6 @@ export function createRejoining(host: Host<typeof manifest>, engine: Engine, out
     if (entry && entry.listeners === 0 && entry.caller.tenantId === tenantId) later(entry)
   })
 
-  /** Its first look; a run of this user that has only just begun may not have been written down yet. */
-  async function findElsewhere(caller: Caller, runId: string, after: number, signal: AbortSignal) {
-    const began = performance.now()
-    for (;;) {
-      const found = await stored.read(caller, runId, after)
-      if (found) return found
-      const answer = await sessions.answer(caller, runId).catch(() => null)
-      if (answer && answer.status !== "running") throw unknown(runId)
-      if (performance.now() - began > (answer ? patienceMs.run : patienceMs.call)) throw unknown(runId)
-      await sleep(lookMs, undefined, { signal })
-    }
-  }
-
   async function* elsewhere(caller: Caller, runId: string, after: number, first: NonNullable<Awaited<ReturnType<typeof stored.read>>>, signal: AbortSignal): Frames {
     let last = after
     let quiet = 0
@@ -121,10 +109,9 @@ export function createRejoining(host: Host<typeof manifest>, engine: Engine, out
   }
 
   function begin(given: Pick<Kept, "id" | "caller" | "frames" | "ended" | "stop">, done: Promise<unknown>, signal: AbortSignal): Frames {
-    const entry: Kept = { ...given, listeners: 0, timer: undefined }
+    const entry: Kept = { ...given, known: stored.follow(given.caller, given.id, given.frames()), listeners: 0, timer: undefined }
     kept.set(entry.id, entry)
     if (kept.size > most) forget(kept.values().next().value as Kept)
-    stored.follow(entry.caller, entry.id, entry.frames())
     // Those who were told the end need it no more, but nobody knows whether they were.
     void done.then(() => later(entry))
     return listen(entry, -1, signal)
@@ -142,7 +129,11 @@ export function createRejoining(host: Host<typeof manifest>, engine: Engine, out
       const [, runId = "", number = ""] = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,9})$/.exec(lastId) ?? []
       if (runId === "") throw unknown(lastId.slice(0, 100))
       const entry = kept.get(runId)
-      if (!entry) return { runId, frames: elsewhere(caller, runId, Number(number), await findElsewhere(caller, runId, Number(number), signal), signal) }
+      if (!entry) {
+        const found = await stored.read(caller, runId, Number(number))
+        if (!found) throw unknown(runId)
+        return { runId, frames: elsewhere(caller, runId, Number(number), found, signal) }
+      }
       const { tenantId, userId } = entry.caller
       if (tenantId !== caller.tenantId || userId !== caller.userId) throw unknown(runId)
       return { runId, frames: listen(entry, Number(number), signal) }

@@ -30,17 +30,10 @@ export function createStoredStreams(host: Host<typeof manifest>) {
   async function write(): Promise<void> {
     const due = [...followed].filter(isDue)
     for (const streams of Map.groupBy(due, ({ caller }) => caller.tenantId).values()) {
-      const rows = streams.map(({ runId, caller, first, waiting, ending }) => ({
-        run_id: runId,
-        user_id: caller.userId,
-        first,
-        count: waiting.length,
-        frames: JSON.stringify(waiting),
-        ending,
-      }))
+      const rows = streams.map(rowOf)
       await insertFrames(host.db.for((streams[0] as Followed).caller), rows)
       for (const [at, stream] of streams.entries()) {
-        const written = rows[at] as (typeof rows)[number]
+        const written = rows[at] as ReturnType<typeof rowOf>
         stream.waiting.splice(0, written.count)
         stream.first += written.count
         stream.size = stream.waiting.reduce((sum, text) => sum + text.length, 0)
@@ -80,8 +73,10 @@ export function createStoredStreams(host: Host<typeof manifest>) {
   }
 
   return {
-    follow(caller: Caller, runId: string, frames: AsyncIterable<readonly SseFrame[]>): void {
+    /** Resolves once other nodes know of the stream, with nothing in it yet; or when the database does not answer, for then they cannot. */
+    async follow(caller: Caller, runId: string, frames: AsyncIterable<readonly SseFrame[]>): Promise<void> {
       const stream: Followed = { caller, runId, first: 0, waiting: [], size: 0, ending: null }
+      await insertFrames(host.db.for(caller), [rowOf(stream)]).catch((err: unknown) => host.log.debug({ err }, "stream not stored yet"))
       followed.add(stream)
       void follow(stream, frames)
     },
@@ -101,6 +96,10 @@ export function createStoredStreams(host: Host<typeof manifest>) {
       await write().catch(() => undefined)
     },
   }
+}
+
+function rowOf({ runId, caller, first, waiting, ending }: Followed) {
+  return { run_id: runId, user_id: caller.userId, first, count: waiting.length, frames: JSON.stringify(waiting), ending }
 }
 
 function isDue({ waiting, ending }: Followed): boolean {

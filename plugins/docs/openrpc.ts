@@ -6,8 +6,8 @@ export function openRpc({ methods, events, version }: Served): Json {
   return {
     openrpc: "1.3.2",
     info: { title: "Plugboard", version, description },
-    servers: [{ name: "gateway", url: "/ws" }],
-    externalDocs: { description: "Routes over HTTP (OpenAPI)", url: "/v1/openapi.json" },
+    // No servers and no external documents: their addresses have to be whole, and only a client knows where it has reached the gateway.
+    "x-plugboard-path": "/ws",
     methods: methods.map(methodOf),
     components: { schemas: { Error: errorSchema } },
     "x-plugboard-events": events.map(eventOf),
@@ -15,7 +15,7 @@ export function openRpc({ methods, events, version }: Served): Json {
 }
 
 const description = [
-  "Methods over the WebSocket at `/ws`. What stands here is what the enabled plugins serve.",
+  "Methods over the WebSocket at `/ws`. What stands here is what the enabled plugins serve. Routes over HTTP are in `/v1/openapi.json`.",
   'A request is `{ "type": "req", "id", "method", "params" }`. Its response is `{ "type": "res", "id", "ok": true, "payload" }` with the result, or `"ok": false` and `error`, see `#/components/schemas/Error`.',
   'An event is `{ "type": "event", "event", "payload" }`; `x-plugboard-events` lists them, with who gets them. The first request is `connect`.',
 ].join("\n\n")
@@ -44,7 +44,7 @@ function methodOf(served: ServedMethod): Json {
     tags: [{ name: plugin }],
     paramStructure: "by-name",
     params: paramsOf(served),
-    result: { name: "payload", schema: decl.result },
+    result: { name: "payload", schema: plain(decl.result) },
     "x-plugboard-plugin": plugin,
     "x-plugboard-role": decl.role ?? decl.auth,
     ...(decl.runsGateway && { "x-plugboard-runs-gateway": true }),
@@ -58,20 +58,33 @@ function methodOf(served: ServedMethod): Json {
 function paramsOf({ decl, spellings }: ServedMethod): Json[] {
   if (!decl.params) return []
   const { properties, required = [] } = decl.params as { properties?: Record<string, Json>; required?: string[] }
-  if (!properties) return [{ name: "params", required: true, schema: decl.params, "x-plugboard-whole": true }]
+  if (!properties) return [{ name: "params", required: true, schema: plain(decl.params), "x-plugboard-whole": true }]
   const params = Object.entries(properties).map(([name, schema]) => {
     const others = spellings.flatMap(([other, meant]) => (meant === name ? [other] : []))
     return {
       name,
       required: required.includes(name) && !("default" in schema),
       ...(schema.description !== undefined && { description: schema.description }),
-      schema,
+      schema: plain(schema),
       ...(others.length > 0 && { "x-plugboard-aliases": [...new Set(others)] }),
     }
   })
   return [...params.filter((param) => param.required), ...params.filter((param) => !param.required)]
 }
 
+/** Without what is said in the words of OpenAPI. */
+function plain(schema: unknown): unknown {
+  if (typeof schema !== "object" || schema === null) return schema
+  if (Array.isArray(schema)) return schema.map(plain)
+  return Object.fromEntries(
+    Object.entries(schema).flatMap(([keyword, value]) => {
+      if (keyword === "documented") return []
+      // Here the names are members', not keywords.
+      return [[keyword, keyword === "properties" ? Object.fromEntries(Object.entries(value as object).map(([name, member]) => [name, plain(member)])) : plain(value)]]
+    }),
+  )
+}
+
 function eventOf({ plugin, name, decl }: ServedEvent): Json {
-  return { name, tags: [{ name: plugin }], payload: { name: "payload", schema: decl.payload }, "x-plugboard-plugin": plugin, "x-plugboard-to": decl.to }
+  return { name, tags: [{ name: plugin }], payload: { name: "payload", schema: plain(decl.payload) }, "x-plugboard-plugin": plugin, "x-plugboard-to": decl.to }
 }

@@ -24,7 +24,7 @@ export function requestIn(host: Host_, body: Asked): LlmRequest {
   const effort = effortIn(body)
   const { format } = body.output_config ?? {}
   const tools = body.tools?.map((tool) => {
-    if (!tool.input_schema) throw host.fail("unsupported", { what: `the tool ${tool.name} of the type ${tool.type}` })
+    if (!tool.input_schema) throw host.fail("unsupported", { what: `the tool ${tool.name} ${tool.type === undefined ? "without an input_schema" : `of the type ${tool.type}`}` })
     return { name: tool.name, description: tool.description ?? "", parameters: tool.input_schema }
   })
   const system = typeof body.system === "string" ? body.system : ((body.system ?? []) as Block[]).map(({ text = "" }) => text).join("\n\n")

@@ -10,12 +10,15 @@ const asked = {
   system: Type.Optional(Type.Union([Type.String(), Type.Array(Block)])),
   tools: Type.Optional(
     Type.Array(
-      Type.Object({
-        type: Type.Optional(Type.String()),
-        name: Type.String(),
-        description: Type.Optional(Type.String()),
-        input_schema: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-      }),
+      Type.Object(
+        {
+          type: Type.Optional(Type.String({ description: "Tools that Anthropic runs itself are refused." })),
+          name: Type.String(),
+          description: Type.Optional(Type.String()),
+          input_schema: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+        },
+        { documented: { required: ["name", "input_schema"] } },
+      ),
     ),
   ),
   tool_choice: Type.Optional(Type.Object({ type: Type.Enum(["auto", "any", "tool", "none"]), name: Type.Optional(Type.String()) })),
@@ -23,15 +26,18 @@ const asked = {
   output_config: Type.Optional(Type.Object({ effort: Type.Optional(Type.String()), format: Type.Optional(Type.Record(Type.String(), Type.Unknown())) })),
 }
 
-export const MessageRequest = Type.Object({
-  ...asked,
-  max_tokens: Type.Integer({ minimum: 1, maximum: 2_000_000 }),
-  stream: Type.Optional(Type.Boolean()),
-  temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
-  top_p: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
-  stop_sequences: Type.Optional(Type.Array(Type.String())),
-})
-export const CountRequest = Type.Object(asked)
+export const MessageRequest = Type.Object(
+  {
+    ...asked,
+    max_tokens: Type.Integer({ minimum: 1, maximum: 2_000_000 }),
+    stream: Type.Optional(Type.Boolean()),
+    temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+    top_p: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+    stop_sequences: Type.Optional(Type.Array(Type.String())),
+  },
+  { examples: [{ model: "agent:default", max_tokens: 1_024, messages: [{ role: "user", content: "Hello! Who are you?" }] }] },
+)
+export const CountRequest = Type.Object(asked, { examples: [{ model: "agent:default", messages: [{ role: "user", content: "Hello! Who are you?" }] }] })
 export const Count = Type.Object({ input_tokens: Type.Integer({ description: "An estimate: providers count differently." }) })
 
 export const Message = Type.Object({

@@ -2,7 +2,9 @@ import { defineManifest, PageQuery, Providers, ProviderTypes } from "@plugboard/
 import { Type } from "typebox"
 import { RoutingConfig } from "./routing-settings.ts"
 
-const Id = Type.Object({ id: Type.String({ maxLength: 100, description: "UUID or name." }) })
+const Id = Type.Object({ id: Type.String({ maxLength: 100, description: "UUID or name.", examples: ["loopback"] }) })
+const Name = Type.String({ maxLength: 100, description: "A slug.", documented: { pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" } })
+const ProviderTypeName = Type.String({ maxLength: 100, description: "One that an enabled plugin contributes, such as openai_compat or loopback." })
 
 export const Provider = Type.Object({
   id: Type.String(),
@@ -20,15 +22,18 @@ export const Provider = Type.Object({
 
 const shared = {
   display_name: Type.Optional(Type.String({ maxLength: 255 })),
-  api_base: Type.Optional(Type.String({ maxLength: 2_000, description: "http or https; without it the type's own address." })),
+  api_base: Type.Optional(Type.String({ maxLength: 2_000, description: "http or https; without it the type's own address.", documented: { pattern: "^(https?://[^?#]+)?$" } })),
   api_key: Type.Optional(
     Type.String({ maxLength: 8_192, description: "Stored encrypted; several, separated by commas, take turns. In an update, *** or an empty text keeps what is stored." }),
   ),
   enabled: Type.Optional(Type.Boolean()),
   settings: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 }
-export const NewProvider = Type.Object({ name: Type.String({ maxLength: 100 }), provider_type: Type.String({ maxLength: 100 }), ...shared })
-export const ProviderChange = Type.Object({ name: Type.Optional(Type.String({ maxLength: 100 })), provider_type: Type.Optional(Type.String({ maxLength: 100 })), ...shared })
+export const NewProvider = Type.Object(
+  { name: Name, provider_type: ProviderTypeName, ...shared },
+  { examples: [{ name: "openai-main", provider_type: "openai_compat", api_base: "https://api.openai.com/v1", api_key: "sk-…" }] },
+)
+export const ProviderChange = Type.Object({ name: Type.Optional(Name), provider_type: Type.Optional(ProviderTypeName), ...shared })
 
 const Model = Type.Object({ id: Type.String(), name: Type.Optional(Type.String()) })
 export const Models = Type.Object({ models: Type.Array(Model), warning: Type.Optional(Type.String({ description: "Why the list is empty." })) })

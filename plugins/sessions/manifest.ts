@@ -1,4 +1,4 @@
-import { defineManifest, PageQuery, Sessions } from "@plugboard/sdk"
+import { anyGiven, defineManifest, PageQuery, Sessions } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { TimelinePage } from "./timeline-wire.ts"
 
@@ -138,7 +138,16 @@ export const manifest = defineManifest({
       reply: Type.Object({ run_id: Type.String(), session_key: Type.String(), ...TimelinePage }),
     },
     reset: { method: "POST", path: "/v1/sessions/:key/reset", role: "operator", summary: "Clear a session", tags, params: InPath, reply: Ok },
-    patch: { method: "PATCH", path: "/v1/sessions/:key", role: "operator", summary: "Change a session", tags, params: InPath, body: Type.Object(Change), reply: Patched },
+    patch: {
+      method: "PATCH",
+      path: "/v1/sessions/:key",
+      role: "operator",
+      summary: "Change a session",
+      tags,
+      params: InPath,
+      body: Type.Object(Change, { documented: anyGiven(...Object.keys(Change)) }),
+      reply: Patched,
+    },
     remove: { method: "DELETE", path: "/v1/sessions/:key", role: "operator", summary: "Remove a session", tags, params: InPath, reply: Ok },
   },
   rpc: {

@@ -3,7 +3,15 @@ import { Type } from "typebox"
 
 export const maxBytes = 64 << 10
 
-const InPath = Type.Object({ key: Type.String({ minLength: 1, maxLength: 100, description: "Letters, digits, dots, dashes and underscores: background.model." }) })
+const InPath = Type.Object({
+  key: Type.String({
+    minLength: 1,
+    maxLength: 100,
+    description: "Letters, digits, dots, dashes and underscores.",
+    documented: { pattern: "^(?!(payload|ok|error)$)[a-zA-Z0-9._-]+$" },
+    examples: ["background.model"],
+  }),
+})
 const Entry = Type.Object({ key: Type.String(), value: Type.String() })
 const tags = ["System configuration"]
 const path = "/v1/system-configs/:key"

@@ -1,5 +1,6 @@
-import { defineManifest, memberRoles, PageQuery, Tenants } from "@plugboard/sdk"
+import { anyGiven, defineManifest, memberRoles, PageQuery, Tenants } from "@plugboard/sdk"
 import { Type } from "typebox"
+import { slugPattern } from "./slug.ts"
 
 const Time = Type.String({ format: "date-time" })
 const Settings = Type.Record(Type.String(), Type.Unknown())
@@ -26,11 +27,25 @@ const Member = Type.Object({
   updated_at: Time,
 })
 const Name = Type.String({ minLength: 1, maxLength: 255 })
-const NewTenant = Type.Object({
-  name: Name,
-  slug: Type.Optional(Type.String({ maxLength: 100, description: "Lower-case letters, digits and dashes, 63 at most; made of the name when left out. It never changes." })),
-  settings: Type.Optional(Settings),
-})
+const NewTenant = Type.Object(
+  {
+    name: Name,
+    slug: Type.Optional(
+      Type.String({
+        maxLength: 100,
+        description: "Lower-case letters, digits and dashes, 63 at most; made of the name when left out. It never changes.",
+        documented: { pattern: `${slugPattern}|^$` },
+      }),
+    ),
+    settings: Type.Optional(Settings),
+  },
+  {
+    documented: {
+      anyOf: [{ required: ["slug"], properties: { slug: { type: "string", pattern: slugPattern } } }, { properties: { name: { type: "string", pattern: "[A-Za-z0-9]" } } }],
+    },
+    examples: [{ name: "Acme", slug: "acme" }],
+  },
+)
 const Change = {
   name: Type.Optional(Name),
   status: Type.Optional(Status),
@@ -67,7 +82,7 @@ export const manifest = defineManifest({
       ...owner,
       summary: "Change a tenant, or suspend it",
       params: InPath,
-      body: Type.Object(Change),
+      body: Type.Object(Change, { documented: anyGiven(...Object.keys(Change)) }),
       reply: Type.Object({ ...Tenant.properties, ...Ok.properties }),
     },
     remove: { method: "DELETE", path: "/v1/tenants/:id", ...owner, summary: "Remove a tenant with its members and keys", params: InPath, reply: Ok },

@@ -1,5 +1,6 @@
 /** Source: wire contract, http-core 1.5. What looks like an id would be taken for one. */
-const slug = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+export const slugPattern = "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+const slug = new RegExp(slugPattern)
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 export function isSlug(text: string): boolean {

@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type Host, type Tx } from "@plugboard/sdk"
+import { type AgentProfile, type AgentRef, Agents, type Caller, type Host, type Tx } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { deleteLink, insertLink, type LinkChange, type LinkRow, linksOfTeam, lockLink, updateLink } from "./store.ts"
 
@@ -23,7 +23,7 @@ export function createChanges(host: Host<typeof manifest>) {
   }
 
   /** Null when the two are linked already. */
-  async function add(tx: Tx, caller: Caller, source: AgentProfile, target: AgentProfile, link: typeof usual): Promise<LinkRow | null> {
+  async function add(tx: Tx, caller: Caller, source: AgentRef, target: AgentRef, link: typeof usual): Promise<LinkRow | null> {
     const row = await insertLink(tx, { id: randomUUIDv7(), source_agent_id: source.id, target_agent_id: target.id, ...link, created_by: caller.userId })
     if (!row) return null
     const { id, source_agent_id, target_agent_id, direction, status, team_id } = row
@@ -55,6 +55,9 @@ export function createChanges(host: Host<typeof manifest>) {
         return row
       })
     },
+    /** Null when the two are linked already. */
+    link: (caller: Caller, source: AgentRef, target: AgentRef, given: LinkChange) =>
+      host.db.for(caller).transaction((tx) => add(tx, caller, source, target, { ...usual, ...given })),
     async update(caller: Caller, id: string, change: LinkChange): Promise<void> {
       await host.db.for(caller).transaction(async (tx) => {
         const present = await lockLink(tx, id)
@@ -88,3 +91,4 @@ export function createChanges(host: Host<typeof manifest>) {
     },
   }
 }
+export type Changes = ReturnType<typeof createChanges>

@@ -1,14 +1,16 @@
-import { AgentLinks, AgentParts, definePlugin, pageOf } from "@plugboard/sdk"
+import { AgentLinks, AgentParts, AgentSections, definePlugin, pageOf } from "@plugboard/sdk"
 import { createChanges } from "./change.ts"
 import { createDelegating } from "./delegating.ts"
 import { manifest } from "./manifest.ts"
 import { createReading } from "./reading.ts"
+import { createSection } from "./section.ts"
 import { deleteLinksOf, type LinkChange } from "./store.ts"
 
 export default definePlugin(manifest, (host) => {
   const changes = createChanges(host)
   const reading = createReading(host)
   host.offer(AgentLinks, { ...createDelegating(host), joinTeam: changes.joinTeam, leaveTeam: changes.leaveTeam })
+  host.contribute(AgentSections, "links", createSection(host, changes))
   host.contribute(AgentParts, manifest.id, {
     async remove(caller, { id }) {
       await host.db.for(caller).transaction(async (tx) => {

@@ -1,4 +1,4 @@
-import { AgentLinks, AgentParts, Agents, defineManifest, PageQuery } from "@plugboard/sdk"
+import { AgentLinks, AgentParts, AgentSections, Agents, defineManifest, PageQuery } from "@plugboard/sdk"
 import { Type } from "typebox"
 
 const Uuid = Type.String({ format: "uuid" })
@@ -46,6 +46,15 @@ const Change = {
   settings: Type.Optional(Settings),
   status: Type.Optional(Status),
 }
+/** In an agent's export. */
+export const Exported = Type.Object({
+  target_agent_key: AgentRef,
+  direction: Direction,
+  description: Description,
+  max_concurrent: MaxConcurrent,
+  settings: Settings,
+  status: Status,
+})
 const Ok = Type.Object({ ok: Type.Literal(true) })
 const Id = Type.Object({ linkID: Type.String({ maxLength: 100 }) })
 const LinkId = Type.String({ maxLength: 100 })
@@ -59,7 +68,7 @@ export const manifest = defineManifest({
   summary: "Links between agents: who may hand work to whom.",
   requires: [Agents],
   offers: [AgentLinks],
-  contributes: [AgentParts],
+  contributes: [AgentParts, AgentSections],
   capabilities: { db: true },
   routes: {
     list: {

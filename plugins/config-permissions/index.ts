@@ -1,7 +1,8 @@
 import { randomUUIDv7 } from "node:crypto"
-import { AgentParts, type AgentProfile, Agents, type Caller, ConfigPermissions, type ConfigType, definePlugin } from "@plugboard/sdk"
+import { AgentParts, type AgentProfile, AgentSections, Agents, type Caller, ConfigPermissions, type ConfigType, definePlugin } from "@plugboard/sdk"
 import { decide } from "./decide.ts"
 import { manifest } from "./manifest.ts"
+import { createSection } from "./section.ts"
 import { countPermissions, deleteOfAgent, deletePermission, holdPermissions, listPermissions, most, type PermissionRow, putPermission, type Rule } from "./store.ts"
 
 interface OfUser {
@@ -36,6 +37,7 @@ export default definePlugin(manifest, (host) => {
       return decide(await rules.get(caller, id), { scope, type, userId })
     },
   })
+  host.contribute(AgentSections, "config_permissions", createSection(host))
   host.contribute(AgentParts, manifest.id, {
     async remove(caller, { id }) {
       await host.db.for(caller).transaction(async (tx) => {

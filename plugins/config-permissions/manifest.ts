@@ -1,4 +1,4 @@
-import { AgentParts, Agents, ConfigPermissions, configTypes, defineManifest } from "@plugboard/sdk"
+import { AgentParts, AgentSections, Agents, ConfigPermissions, configTypes, defineManifest } from "@plugboard/sdk"
 import { Type } from "typebox"
 
 const Time = Type.String({ format: "date-time" })
@@ -22,6 +22,8 @@ const Permission = Type.Object({
   createdAt: Time,
   updatedAt: Time,
 })
+/** In an agent's export. */
+export const Rule = Type.Object({ scope: Scope, config_type: ConfigType, user_id: UserId, permission: Permit, metadata: Type.Optional(Metadata) })
 /** The default agent, and everywhere, when the command-line client says no more. Source: wire contract, websocket 8.1. */
 const OfUser = {
   agentId: Type.Optional(Ref),
@@ -39,7 +41,7 @@ export const manifest = defineManifest({
   summary: "Who may change which part of an agent, beside its owner and the admins.",
   requires: [Agents],
   offers: [ConfigPermissions],
-  contributes: [AgentParts],
+  contributes: [AgentParts, AgentSections],
   capabilities: { db: true },
   rpc: {
     "config.permissions.list": {

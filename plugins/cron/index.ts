@@ -1,14 +1,16 @@
-import { type Caller, definePlugin, isError, pageOf } from "@plugboard/sdk"
+import { AgentSections, type Caller, definePlugin, isError, pageOf } from "@plugboard/sdk"
 import { cliEntry, cliJob, unflattened } from "./cli.ts"
 import { listEntries } from "./history.ts"
 import { createJobs } from "./jobs.ts"
 import { manifest } from "./manifest.ts"
 import { createScheduler } from "./scheduler.ts"
+import { createSection } from "./section.ts"
 import { wireEntry, wireJob } from "./wire.ts"
 
 export default definePlugin(manifest, (host) => {
   const jobs = createJobs(host)
   const scheduler = createScheduler(host)
+  host.contribute(AgentSections, manifest.id, createSection(host, jobs))
   const status = async (caller: Caller) => ({ enabled: true, jobs: await jobs.count(caller) })
   const oneJob = (job: ReturnType<typeof wireJob>, cliProfile: boolean) => (cliProfile ? { ...cliJob(job), job } : { job })
   return {

@@ -117,3 +117,4 @@ export function createJobs(host: Host<typeof manifest>) {
     },
   }
 }
+export type Jobs = ReturnType<typeof createJobs>

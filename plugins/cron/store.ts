@@ -54,6 +54,19 @@ export async function countJobs(db: Queries, userId: string | null): Promise<num
   return (await db.one(sql.type(row(Type.Object({ count: Type.Integer() })))`SELECT count(*) AS count FROM cron.jobs WHERE ${userId}::text IS NULL OR user_id = ${userId}`)).count
 }
 
+/** Jobs that name an agent, in the order of their ids; of one user, or of all when null. */
+export function jobsOfAgent(db: Queries, { id, key }: { id: string; key: string }, userId: string | null, after: string, limit: number) {
+  return db.any(sql.type(row(JobRow))`
+    SELECT ${columns} FROM cron.jobs
+    WHERE agent_id IN (${key}, ${id}) AND (${userId}::text IS NULL OR user_id = ${userId}) AND (${after} = '' OR id > nullif(${after}, '')::uuid) ORDER BY id LIMIT ${limit}`)
+}
+
+export async function countJobsOfAgent(db: Queries, { id, key }: { id: string; key: string }, userId: string | null): Promise<number> {
+  const { count } = await db.one(sql.type(row(Type.Object({ count: Type.Integer() })))`
+    SELECT count(*) AS count FROM cron.jobs WHERE agent_id IN (${key}, ${id}) AND (${userId}::text IS NULL OR user_id = ${userId})`)
+  return count
+}
+
 export async function findJob(db: Queries, id: string): Promise<JobRow | null> {
   return uuid.test(id) ? db.maybeOne(sql.type(row(JobRow))`SELECT ${columns} FROM cron.jobs WHERE id = ${id}`) : null
 }

@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto"
-import { type AgentProfile, Agents, type Caller, type Host, Providers } from "@plugboard/sdk"
+import { type AgentProfile, type AgentRef, Agents, type Caller, type Host, Providers } from "@plugboard/sdk"
 import { isTimezone, nextActive } from "./active-hours.ts"
 import type { manifest } from "./manifest.ts"
 import { type Change, changed, hoursOf, keepsTime, type Settings } from "./settings.ts"
@@ -31,7 +31,7 @@ export function createHeartbeats(host: Host<typeof manifest>) {
     if (provider !== "" && host.has(Providers) && !(await host.use(Providers).facts(caller, provider))) throw host.fail("unknown_provider", { provider })
   }
 
-  async function write(caller: Caller, agent: AgentProfile, change: Change, action: string): Promise<HeartbeatRow> {
+  async function write(caller: Caller, agent: AgentRef, change: Change, action: string): Promise<HeartbeatRow> {
     const before = await findOfAgent(host.db.for(caller), agent.id)
     const after = changed(change, before ?? undefined)
     await judge(caller, after)
@@ -46,6 +46,7 @@ export function createHeartbeats(host: Host<typeof manifest>) {
   }
 
   return {
+    write,
     agentOf,
     demand,
     find: async (caller: Caller, ref: string | undefined) => findOfAgent(host.db.for(caller), (await agentOf(caller, ref)).id),
@@ -65,3 +66,4 @@ export function createHeartbeats(host: Host<typeof manifest>) {
     },
   }
 }
+export type Heartbeats = ReturnType<typeof createHeartbeats>

@@ -1,9 +1,10 @@
-import { createDueWork, definePlugin, Heartbeats, pageOf, Sessions } from "@plugboard/sdk"
+import { AgentSections, createDueWork, definePlugin, Heartbeats, pageOf, Sessions } from "@plugboard/sdk"
 import { createChecklists } from "./checklists.ts"
 import { createHeartbeats } from "./heartbeats.ts"
 import { listLogs } from "./logs.ts"
 import { manifest } from "./manifest.ts"
 import { createRunner } from "./runner.ts"
+import { createSection } from "./section.ts"
 import { claimHeartbeat, releaseHeartbeat } from "./store.ts"
 import { cliLog, cliTarget, wireHeartbeat, wireLog, wireTarget } from "./wire.ts"
 
@@ -23,6 +24,7 @@ export default definePlugin(manifest, (host) => {
     serve: createRunner(host, checklists),
     putOff: (caller, id, afterMs) => releaseHeartbeat(host.db.for(caller), id, afterMs),
   })
+  host.contribute(AgentSections, manifest.id, createSection(host, heartbeats))
   host.offer(Heartbeats, { wake: heartbeats.wake })
 
   return {

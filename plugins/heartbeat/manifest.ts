@@ -1,4 +1,4 @@
-import { AgentFileStore, AgentFiles, Agents, defineManifest, Heartbeats, Runs, Sessions } from "@plugboard/sdk"
+import { AgentFileStore, AgentFiles, AgentSections, Agents, defineManifest, Heartbeats, Runs, Sessions } from "@plugboard/sdk"
 import { Type } from "typebox"
 
 export const Config = Type.Object(
@@ -82,6 +82,8 @@ const Change = {
   channel: Type.Optional(Type.String({ maxLength: 100 })),
   chatId: Type.Optional(Type.String({ maxLength: 500 })),
 }
+/** As clients and archives have them. */
+export const Settings = Type.Object(Change)
 const One = { agentId: Agent }
 const toAgent = { agent_id: "agentId" } as const
 const Unknowns = Type.Array(Type.Record(Type.String(), Type.Unknown()))
@@ -93,6 +95,7 @@ export const manifest = defineManifest({
   summary: "Agents that look by the clock, within active hours, whether something on their checklist is to be done.",
   requires: [Agents, AgentFiles, AgentFileStore, Runs, Sessions],
   offers: [Heartbeats],
+  contributes: [AgentSections],
   after: ["providers"],
   capabilities: { db: true },
   config: Config,

@@ -76,6 +76,11 @@ export const routes: readonly Row[] = [
   { at: "core 5", call: "GET /v1/agents/{agent}/export/preview", gives: { context_files: "int", cron_jobs: "int", "*": "any" } },
   {
     at: "core 5",
+    call: "GET /v1/agents/{agent}/export?sections=config,cron,heartbeat,config_permissions,links",
+    gives: { agent: "object", cron: "list", heartbeat: "list", config_permissions: "list", links: "list" },
+  },
+  {
+    at: "core 5",
     call: "GET /v1/agents/{agent}/export",
     gives: { version: "any", format: "'json'", exported_at: "ts", agent: "object", context_files: [{ file_name: "name", content: "text" }] },
   },

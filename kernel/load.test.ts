@@ -17,8 +17,8 @@ describe("load", () => {
       await sleep(50)
       await stop()
       equal(load.overloaded, false)
-      await stop()
-      equal(load.overloaded, true)
+      // What else the machine does may fall between two of them.
+      while (!load.overloaded) await stop()
       while (load.overloaded) await sleep(50)
     } finally {
       load.stop()

@@ -9,9 +9,10 @@ import { createStoredStreams } from "./stored-streams.ts"
 
 /** Streams that a client may come back to. More would hold the answers of clients that never do. */
 const most = 1_000
-/** How often a stream of another node is looked at, in ms; after so many looks without anything new, whether its run goes on. */
+/** How often a stream of another node is looked at, in ms; after so many looks without anything new, whether its run goes on, and for how long the last words of one that has ended are waited for. */
 const lookMs = 100
 const quietLooks = 20
+const lastWordsMs = 10_000
 
 type Frames = AsyncIterable<readonly SseFrame[]>
 interface Kept {
@@ -97,8 +98,9 @@ export function createRejoining(host: Host<typeof manifest>, engine: Engine, out
       const answer = ending === "broken" || quiet >= quietLooks ? await sessions.answer(caller, runId) : undefined
       // A call without a run: of that nobody knows more than what it has said.
       if (answer === null && (ending === "broken" || performance.now() - heardAt > host.config.runTimeoutMs)) throw host.fail("run_interrupted", {}, { retryAfterMs: 1_000 })
-      // A run that has ended, and whose last words nobody has written down: its node is gone.
-      if (answer && answer.status !== "running") throw outcomes.failureIn(answer)
+      // A run that has ended, and whose last words nobody writes down: its node is gone.
+      if (answer && answer.status !== "running" && (ending === "broken" || answer.status !== "completed" || performance.now() - heardAt > lastWordsMs))
+        throw outcomes.failureIn(answer)
       if (answer) quiet = 0
       if (performance.now() - told > host.config.rejoinMs / 3) {
         told = performance.now()

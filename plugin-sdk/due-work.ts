@@ -49,17 +49,23 @@ export function createDueWork(host: Pick<Host, "db" | "eachTenant" | "events" | 
   let lookedAt = Number.NEGATIVE_INFINITY
   let renewedAt = performance.now()
 
-  async function serve(id: string, tenantId: string, attempt: number): Promise<void> {
-    let caller: Caller | undefined
-    await host.eachTenant(async (found) => {
-      if (found.tenantId === tenantId) caller = found
+  /** By tenant. Asked once for all that one round has claimed. */
+  async function callers(): Promise<Map<string, Caller>> {
+    const found = new Map<string, Caller>()
+    await host.eachTenant(async (caller) => {
+      found.set(caller.tenantId, caller)
     })
+    return found
+  }
+
+  async function serve(id: string, tenantId: string, attempt: number, tenants: Promise<ReadonlyMap<string, Caller>>): Promise<void> {
+    const caller = (await tenants).get(tenantId)
     if (caller) await options.serve(caller, id, attempt, stopping.signal)
     else await options.putOff({ tenantId, tenantSlug: "", userId: "system", role: "owner", scopes: [], locale: "en", via: "system" }, id, putOffMs)
   }
 
-  function begin(id: string, tenantId: string, attempt: number): void {
-    const work = serve(id, tenantId, attempt)
+  function begin(id: string, tenantId: string, attempt: number, tenants = callers()): void {
+    const work = serve(id, tenantId, attempt, tenants)
       // Its lease runs out, and it is claimed again.
       .catch((err: unknown) => host.log.error({ err, id, tenant: tenantId }, "due work left"))
       .finally(() => {
@@ -83,7 +89,9 @@ export function createDueWork(host: Pick<Host, "db" | "eachTenant" | "events" | 
     const claimed = await host.db.unbound.any(
       sql.type(Claimed)`SELECT id, tenant_id, attempt FROM ${named("claim")}(${node}, ${boot}, ${new Date().toISOString()}, ${leaseSeconds}, ${most - working.size})`,
     )
-    for (const { id, tenant_id, attempt } of claimed) if (!working.has(id)) begin(id, tenant_id, attempt)
+    if (claimed.length === 0) return
+    const tenants = callers()
+    for (const { id, tenant_id, attempt } of claimed) if (!working.has(id)) begin(id, tenant_id, attempt, tenants)
   }
 
   function next(): void {
@@ -104,7 +112,7 @@ export function createDueWork(host: Pick<Host, "db" | "eachTenant" | "events" | 
 
   return {
     start: next,
-    begin,
+    begin: (id, tenantId, attempt) => begin(id, tenantId, attempt),
     async drain(signal) {
       // A round that is under way must not begin the next one.
       draining = true

@@ -24,14 +24,14 @@ const Answer = Type.Object({ answer: Type.Unknown() })
 /** The two visits of a turn. What they do stands in migrations/sessions, with why they are functions. */
 export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, "begin" | "resume" | "finish" | "injected" | "answer"> {
   const { id: node, boot } = host.node
-  const fixed = { node, boot, leaseSeconds: host.config.leaseSeconds, historyLimit: host.config.historyMessages }
+  const { leaseSeconds, historyMessages } = host.config
 
   const tellTitle = createTitles(host)
 
   /** A session as the model is shown it. `opened`: by this turn. */
-  function started({ opened, summary, summarizedTo, ...begun }: StartedRow, message: string): Started {
-    const truncated = begun.history.length >= fixed.historyLimit
-    return { ...begun, ...(summary && { summary }), summarizedTo: summarizedTo ?? 0, truncated, ...(opened && { title: titleOf(message) }) }
+  function started({ opened, summary, summarizedTo, ...begun }: StartedRow, title: string): Started {
+    const truncated = begun.history.length >= historyMessages
+    return { ...begun, ...(summary && { summary }), summarizedTo: summarizedTo ?? 0, truncated, ...(opened && { title }) }
   }
 
   async function answer(caller: Caller, runId: string): Promise<RunAnswer | null> {
@@ -60,39 +60,38 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
   return {
     answer,
     async begin(caller, turn) {
-      const { history, ...rest } = turn
-      const given = {
-        ...rest,
-        ...fixed,
-        label: titleOf(turn.message),
-        userId: caller.userId,
-        seesAll: seesAll(caller),
-        sessionId: randomUUIDv7(),
-        messageId: randomUUIDv7(),
-        ...(history && { history: history.map((message, at) => ({ ...message, id: randomUUIDv7(), place: at + 1 })) }),
-      }
-      const { answer: begun } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.begin_turn(${jsonText(given)}::jsonb) AS answer`)
+      const { runId, sessionKey, agentKey, channel, chatId, parts, history, idempotencyKey, whenBusy } = turn
+      const said = storable(turn.message)
+      const title = titleOf(said)
+      const earlier = history?.map((message, at) => ({ ...message, id: randomUUIDv7(), place: at + 1 }))
+      const { answer: begun } = await host.db.for(caller).one(sql.type(row(Answer))`
+        SELECT sessions.begin_turn(run => ${runId}, new_session => ${randomUUIDv7()}, key => ${sessionKey}, agent => ${agentKey}, who => ${caller.userId},
+          sees_all => ${seesAll(caller)}, via => ${channel}, chat => ${chatId}, title => ${title}, msg => ${randomUUIDv7()}, said => ${said}, with_parts => ${jsonOrNull(parts)},
+          idem => ${idempotencyKey ?? null}, when_busy => ${whenBusy}, earlier => ${jsonOrNull(earlier)}, most => ${historyMessages}, on_node => ${node}, on_boot => ${boot},
+          lease_seconds => ${leaseSeconds}) AS answer`)
       const outcome = begun as Exclude<Begun, { outcome: "repeated" | "started" }> | StartedRow | { outcome: "repeated"; runId: string }
-      if (outcome.outcome === "started") return started(outcome, turn.message)
+      if (outcome.outcome === "started") return started(outcome, title)
       if (outcome.outcome !== "repeated") return outcome
       return { ...outcome, answer: (await answer(caller, outcome.runId)) as RunAnswer }
     },
     async resume(caller, runId) {
-      const { answer: resumed } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.resume_turn(${jsonText({ ...fixed, runId })}::jsonb) AS answer`)
+      const asked = { runId, node, leaseSeconds, historyLimit: historyMessages }
+      const { answer: resumed } = await host.db.for(caller).one(sql.type(row(Answer))`SELECT sessions.resume_turn(${jsonText(asked)}::jsonb) AS answer`)
       if (!resumed) return null
       const { turn, ...begun } = resumed as StartedRow & { turn: Turn }
-      return { ...started(begun, turn.message), turn }
+      return { ...started(begun, titleOf(turn.message)), turn }
     },
-    async finish(caller, { title, ...finish }) {
-      const toolCalls = finish.messages.filter(({ role }) => role === "tool").length
-      const latest = finish.attempts.findLast(({ purpose, error, usage }) => purpose === undefined && error === undefined && usage)?.usage
+    async finish(caller, { runId, sessionKey, status, messages, consumed, provider, model, usage, costNanoUsd, attempts, title, error }) {
+      const toolCalls = messages.filter(({ role }) => role === "tool").length
+      const latest = attempts.findLast((attempt) => attempt.purpose === undefined && attempt.error === undefined && attempt.usage)?.usage
       // A provider may say anything; the column has its limits.
-      const contextTokens = latest && Math.min(latest.promptTokens + latest.completionTokens, 2_000_000_000)
-      const { answer: ended } = await host.db
-        .for(caller)
-        .one(sql.type(row(Answer))`SELECT sessions.finish_turn(${jsonText({ ...finish, toolCalls, contextTokens, node })}::jsonb) AS answer`)
+      const contextTokens = latest ? Math.min(latest.promptTokens + latest.completionTokens, 2_000_000_000) : null
+      const { answer: ended } = await host.db.for(caller).one(sql.type(row(Answer))`
+        SELECT sessions.finish_turn(run => ${runId}, on_node => ${node}, ended => ${status}, by_provider => ${provider}, by_model => ${model}, used => ${jsonText(usage)},
+          cost => ${costNanoUsd}, tried => ${jsonText(attempts)}, called => ${toolCalls}, shown => ${contextTokens}, cause => ${error === undefined ? null : storable(error)},
+          made => ${jsonText(messages)}, consumed => ${jsonText(consumed)}) AS answer`)
       const { nextNode, ...finished } = ended as Finished & { nextNode?: string | null }
-      if (finished.outcome === "finished" && title) tellTitle(caller, finish.sessionKey, title)
+      if (finished.outcome === "finished" && title) tellTitle(caller, sessionKey, title)
       if (finished.outcome !== "finished" || finished.next === null || nextNode === node) return finished
       // It waits on another node, which hears that its turn has come.
       host.events.publish(caller, "sessions.turn_ready", { runId: finished.next, node: nextNode as string })
@@ -103,6 +102,15 @@ export function createTurns(host: Host<typeof manifest>): Pick<SessionsService, 
       return messages as StoredMessage[]
     },
   }
+}
+
+/** PostgreSQL keeps no NUL. What a plugin has made of a message, or a provider has said, shall not be lost for one. */
+function storable(text: string): string {
+  return text.replaceAll("\0", "\ufffd")
+}
+
+function jsonOrNull(value: object | undefined): string | null {
+  return value ? jsonText(value) : null
 }
 
 type StartedRow = Omit<Started, "summary" | "summarizedTo" | "truncated" | "title"> & { summary?: string | null; summarizedTo?: number | null; opened?: true }

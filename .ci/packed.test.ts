@@ -1,11 +1,12 @@
 import { deepEqual, equal, match } from "node:assert/strict"
 import { execFile } from "node:child_process"
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { openRpc } from "@plugboard/sdk/testing"
 import { startListening, userEnvironment } from "./machine.ts"
+import { packedPackages } from "./packages.ts"
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, "..")
@@ -21,11 +22,8 @@ describe("the packed packages in an empty folder", function () {
   before(async () => {
     mkdirSync(folder)
     // The repository's own tools compile; everything after this runs on what the machine has.
-    await run("npm", ["pack", "--pack-destination", scratch], { cwd: root })
-    await run("npm", ["pack", "-w", "@plugboard/sdk", "--pack-destination", scratch], { cwd: root })
-    const tarballs = readdirSync(scratch).filter((name) => name.endsWith(".tgz"))
-    equal(tarballs.length, 2)
-    await run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", ...tarballs.map((name) => join(scratch, name))], { cwd: folder, env })
+    const packages = await packedPackages(join(scratch, "packages"))
+    await run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", ...packages], { cwd: folder, env })
   })
 
   it("brings no TypeScript source, no test and no tool of the repository, but for the folders that authors start from", async () => {

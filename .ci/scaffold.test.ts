@@ -1,19 +1,19 @@
 import { deepEqual, equal, match } from "node:assert/strict"
 import { execFile } from "node:child_process"
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { startListening, userEnvironment } from "./machine.ts"
+import { packedPackages } from "./packages.ts"
 
 const execute = promisify(execFile)
-const root = join(import.meta.dirname, "..")
 
 /** An author's first hour, with nothing but the packed packages: a folder of each kind is written, installed, tested, packed, and served. */
 describe("a plugin that the command has written", function () {
   this.timeout(600_000)
   const scratch = mkdtempSync(join(tmpdir(), "plugboard-scaffold-"))
-  const packages = join(scratch, "packages")
+  let packages: string[]
   const work = join(scratch, "work")
   const env = { ...userEnvironment(), PLUGBOARD_DATA_DIR: join(scratch, "data"), PLUGBOARD_PORT: "18791" }
   let gateway: Awaited<ReturnType<typeof startListening>> | undefined
@@ -33,21 +33,18 @@ describe("a plugin that the command has written", function () {
   const plugboard = (...args: string[]) => run(join(work, "node_modules", ".bin", "plugboard"), args, work)
 
   before(async () => {
-    for (const folder of [packages, work]) mkdirSync(folder)
-    await execute("npm", ["pack", "--pack-destination", packages], { cwd: root })
-    await execute("npm", ["pack", "-w", "@plugboard/sdk", "--pack-destination", packages], { cwd: root })
-    await install(work, ...tarballs())
+    mkdirSync(work)
+    packages = await packedPackages(join(scratch, "packages"))
+    await install(work, ...packages)
     gateway = await startListening(join(work, "node_modules", ".bin", "plugboard"), ["start"], { cwd: work, env, withinMs: 120_000 })
   })
-  const tarballs = () => readdirSync(packages).map((name) => join(packages, name))
-
   for (const kind of ["provider", "tool", "hook"]) {
     const name = `first-${kind}`
     const folder = join(work, name)
 
     it(`of the kind ${kind} has types that hold and tests that pass`, async () => {
       match(await plugboard("plugins", "create", name, "--kind", kind), new RegExp(`^${name}\n`))
-      await install(folder, ...tarballs())
+      await install(folder, ...packages)
       equal((await run("npm", ["run", "--silent", "types"], folder)).trim(), "")
       match(await run("npm", ["test", "--silent"], folder), /\d+ passing/)
     })

@@ -46,7 +46,8 @@ export function createChanges(host: Host<typeof manifest>) {
     async create(caller: Caller, given: Static<typeof NewBudget>): Promise<BudgetRow> {
       const limit = limitIn(given)
       if (!limit) throw host.fail("one_limit", {})
-      const { scope, period, time_zone = "UTC", name = "", enforcement = "hard", warn_percent = 80, enabled = true } = given
+      const { scope, period, time_zone: zone, name = "", enforcement = "hard", warn_percent = 80, enabled = true } = given
+      const time_zone = zone || "UTC"
       if (!isTimeZone(time_zone)) throw host.fail("bad_time_zone", { zone: time_zone })
       const subject = await subjectIn(caller, scope, given.subject?.trim() ?? "")
       return host.db.for(caller).transaction(async (tx) => {

@@ -26,20 +26,28 @@ const same = [
 
 /** JSON Schema as TypeBox writes it, in the dialect of OpenAPI 3.0: no `const`, no type lists, no tuples, `nullable` for null. */
 export function schemaOf(schema: Json): Json {
-  return convert(schema, schemaOf)
+  return { ...convert(schema, schemaOf), ...documentedIn(schema) }
 }
 
 /** The same for a request body, whose optional members may be null: that counts as absent. Source: wire contract, http-core 1.4. */
 export function fieldsOf(schema: Json): Json {
   const converted = storable(convert(schema, fieldsOf))
   const { properties, required = [] } = converted as { properties?: Record<string, Json>; required?: string[] }
-  if (!properties) return converted
-  return { ...converted, properties: Object.fromEntries(Object.entries(properties).map(([name, member]) => [name, required.includes(name) ? member : nullable(member)])) }
+  if (!properties) return { ...converted, ...documentedIn(schema) }
+  return {
+    ...converted,
+    properties: Object.fromEntries(Object.entries(properties).map(([name, member]) => [name, required.includes(name) ? member : nullable(member)])),
+    ...documentedIn(schema),
+  }
 }
 
 /** And for a parameter of the query. */
 export function askedOf(schema: Json): Json {
-  return storable(convert(schema, askedOf))
+  return { ...storable(convert(schema, askedOf)), ...documentedIn(schema) }
+}
+
+function documentedIn({ documented }: Json): Json {
+  return (documented ?? {}) as Json
 }
 
 /** The gateway takes no NUL in a text, since the database holds none. */
@@ -66,7 +74,6 @@ function convert(schema: Json, inner: (schema: Json) => Json): Json {
   if (out.type === "array") Object.assign(out, itemsOf(schema, inner))
   if (schema.allOf) out.allOf = (schema.allOf as Json[]).map(inner)
   if (schema.not) out.not = inner(schema.not as Json)
-  Object.assign(out, schema.documented)
   const branches = (schema.anyOf ?? schema.oneOf ?? (named.length > 1 ? named.map((type) => ({ type })) : undefined)) as Json[] | undefined
   const whole = branches ? joined(out, branches, inner) : out
   return types.includes("null") || schema.const === null ? nullable(whole) : whole

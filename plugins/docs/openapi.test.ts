@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict"
-import { bytes, multipart, type RouteDecl, raw, sse } from "@plugboard/sdk"
+import { anyGiven, bytes, multipart, type RouteDecl, raw, sse } from "@plugboard/sdk"
 import { Ajv } from "ajv"
 import { type TSchema, Type } from "typebox"
 import { openApi } from "./openapi.ts"
@@ -48,6 +48,15 @@ const decls: Record<string, RouteDecl> = {
   file: { method: "GET", path: "/v1/files/*rest", auth: "signed", summary: "File", reply: bytes() },
   page: { method: "GET", path: ["/page", "/page/"], auth: "public", summary: "Page", reply: [bytes("text/html"), bytes("application/json")] },
   hook: { method: "POST", path: "/v1/hook", auth: "webhook", summary: "Hook", body: raw({ maxBytes: 10 }), reply: Row },
+  some: { method: "POST", path: "/v1/some", role: "operator", summary: "Some", body: Type.Object({ a: Type.Optional(Type.String()) }, { documented: anyGiven("a") }), reply: Row },
+  put: {
+    method: "PUT",
+    path: "/v1/hook",
+    role: "operator",
+    summary: "Put",
+    body: raw({ maxBytes: 10, types: ["application/json", "multipart/form-data", "application/gzip"] }),
+    reply: Row,
+  },
   chat: { method: "POST", path: "/v1/chat", role: "operator", summary: "Chat", errors: "openai", body: Type.Object({}), reply: [Row, sse(Row)] },
   health: { method: "GET", path: "/health", auth: "public", summary: "Health", reply: Row },
 }
@@ -75,7 +84,7 @@ describe("the OpenAPI document", () => {
   })
 
   it("has a path for each path and alias, under one name where routes differ in the name of a parameter", () => {
-    deepEqual(Object.keys(document.paths), ["/health", "/page", "/v1/chat", "/v1/files", "/v1/files/{rest}", "/v1/hook", "/v1/lines", "/v1/rows", "/v1/rows/{id}"])
+    deepEqual(Object.keys(document.paths), ["/health", "/page", "/v1/chat", "/v1/files", "/v1/files/{rest}", "/v1/hook", "/v1/lines", "/v1/rows", "/v1/rows/{id}", "/v1/some"])
     deepEqual(Object.keys(document.paths["/v1/rows/{id}"] ?? {}), ["get", "patch"])
   })
 
@@ -123,6 +132,12 @@ describe("the OpenAPI document", () => {
     })
     deepEqual(Object.keys(operation("/v1/hook", "post").requestBody?.content ?? {}), ["application/octet-stream"])
     equal(operation("/v1/chat", "post").requestBody?.required, false)
+    equal(operation("/v1/some", "post").requestBody?.required, true)
+    deepEqual(operation("/v1/hook", "put").requestBody?.content, {
+      "application/json": { schema: { description: "Any JSON." } },
+      "multipart/form-data": { schema: { type: "object" } },
+      "application/gzip": { schema: { type: "string", format: "binary" } },
+    })
   })
 
   it("says in words who may call", () => {

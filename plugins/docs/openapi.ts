@@ -189,13 +189,25 @@ function isPaging(name: string): boolean {
 
 function bodyOf({ body }: RouteDecl): Json {
   if (body === undefined || !("bodyKind" in body)) {
-    const { required = [] } = (body ?? {}) as { required?: string[] }
-    return { required: required.length > 0, content: { "application/json": { schema: fieldsOf((body ?? {}) as Json) } } }
+    const schema = fieldsOf((body ?? {}) as Json)
+    return { required: needsMembers(schema), content: { "application/json": { schema } } }
   }
   const binary = { type: "string", format: "binary" }
-  if (body.bodyKind === "raw") return { required: false, content: Object.fromEntries((body.types ?? ["application/octet-stream"]).map((type) => [type, { schema: binary }])) }
+  if (body.bodyKind === "raw") return { required: false, content: Object.fromEntries((body.types ?? ["application/octet-stream"]).map((type) => [type, { schema: rawOf(type) }])) }
   const fields = schemaOf(body.fields as unknown as Json)
   return { required: true, content: { "multipart/form-data": { schema: { ...fields, properties: { ...(fields.properties as Json), [body.file]: binary } } } } }
+}
+
+/** No body counts as one without members. Source: wire contract, http-core 1.4. */
+function needsMembers({ required, minProperties, anyOf, oneOf, allOf }: Json): boolean {
+  const demands = [allOf, anyOf && [anyOf].flat().slice(0, 1), oneOf && [oneOf].flat().slice(0, 1)].flat().filter((inner) => inner !== undefined)
+  return ((required ?? []) as string[]).length > 0 || Number(minProperties ?? 0) > 0 || demands.some((inner) => needsMembers(inner as Json))
+}
+
+/** The plugin reads it by itself. */
+function rawOf(type: string): Json {
+  if (/[/+]json\b/.test(type)) return { description: "Any JSON." }
+  return type.startsWith("multipart/") ? { type: "object" } : { type: "string", format: "binary" }
 }
 
 function responsesOf(decl: RouteDecl): Json {

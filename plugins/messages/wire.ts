@@ -3,7 +3,9 @@ import { Type } from "typebox"
 // Anthropic's Messages as the gateway serves them. Source: the public API reference, "Create a message".
 
 const Block = Type.Object({ type: Type.String() })
-const Content = Type.Union([Type.String(), Type.Array(Block, { maxItems: 10_000 })])
+/** Those of servers that run tools are refused. */
+const Said = Type.Object({ type: Type.String({ documented: { enum: ["text", "image", "tool_use", "tool_result", "thinking", "redacted_thinking"] } }) })
+const Content = Type.Union([Type.String(), Type.Array(Said, { maxItems: 10_000 })])
 const asked = {
   model: Type.String({ maxLength: 300, description: "PROVIDER/MODEL, or agent:AGENT; anything else means the default agent." }),
   messages: Type.Array(Type.Object({ role: Type.Enum(["user", "assistant", "system"]), content: Content }), { minItems: 1, maxItems: 100_000 }),

@@ -24,14 +24,18 @@ const shared = {
   display_name: Type.Optional(Type.String({ maxLength: 255 })),
   api_base: Type.Optional(Type.String({ maxLength: 2_000, description: "http or https; without it the type's own address.", documented: { pattern: "^(https?://[^?#]+)?$" } })),
   api_key: Type.Optional(
-    Type.String({ maxLength: 8_192, description: "Stored encrypted; several, separated by commas, take turns. In an update, *** or an empty text keeps what is stored." }),
+    Type.String({
+      maxLength: 8_192,
+      description: "Stored encrypted; several, separated by commas, take turns. In an update, *** or an empty text keeps what is stored.",
+      documented: { pattern: "^[!-~]*$" },
+    }),
   ),
   enabled: Type.Optional(Type.Boolean()),
   settings: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
 }
 export const NewProvider = Type.Object(
   { name: Name, provider_type: ProviderTypeName, ...shared },
-  { examples: [{ name: "openai-main", provider_type: "openai_compat", api_base: "https://api.openai.com/v1", api_key: "sk-…" }] },
+  { examples: [{ name: "openai-main", provider_type: "openai_compat", api_base: "https://api.openai.com/v1", api_key: "sk-of-yours" }] },
 )
 export const ProviderChange = Type.Object({ name: Type.Optional(Name), provider_type: Type.Optional(ProviderTypeName), ...shared })
 

@@ -2,7 +2,10 @@ import { Type } from "typebox"
 
 // OpenAI's Responses as the gateway serves them. Source: the public API reference, "Create a model response".
 
-const Item = Type.Object({ type: Type.Optional(Type.String()), role: Type.Optional(Type.Enum(["system", "developer", "user", "assistant"])) })
+const Item = Type.Object({
+  type: Type.Optional(Type.String({ documented: { enum: ["message", "reasoning", "function_call", "function_call_output"] } })),
+  role: Type.Optional(Type.Enum(["system", "developer", "user", "assistant"])),
+})
 const Named = Type.Record(Type.String(), Type.Unknown())
 
 export const ResponseRequest = Type.Object(
@@ -17,7 +20,14 @@ export const ResponseRequest = Type.Object(
     temperature: Type.Optional(Type.Number({ minimum: 0, maximum: 2 })),
     top_p: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
     tools: Type.Optional(
-      Type.Array(Type.Object({ type: Type.String(), name: Type.Optional(Type.String()), description: Type.Optional(Type.String()), parameters: Type.Optional(Named) })),
+      Type.Array(
+        Type.Object({
+          type: Type.String({ documented: { enum: ["function"] } }),
+          name: Type.Optional(Type.String()),
+          description: Type.Optional(Type.String()),
+          parameters: Type.Optional(Named),
+        }),
+      ),
     ),
     tool_choice: Type.Optional(Type.Union([Type.Enum(["auto", "none", "required"]), Type.Object({ type: Type.String(), name: Type.Optional(Type.String()) })])),
     text: Type.Optional(Type.Object({ format: Type.Optional(Named) })),

@@ -17,7 +17,12 @@ const Report = {
   channel: text("Exactly this channel."),
 }
 const GroupBy = (values: string) => text(`${values}; anything else acts as the first.`, 32)
-const limit = text("The most rows; 1 to 1,000.", 10)
+const Exact = Type.Optional(
+  Type.String({ maxLength: 64, description: "RFC 3339 or YYYY-MM-DD.", documented: { anyOf: [{ format: "date-time" }, { format: "date" }, { enum: [""] }] } }),
+)
+/** What cannot be read is refused here. */
+const ExactReport = { ...Report, from: Exact, to: Exact }
+const limit = Type.Optional(Type.String({ maxLength: 10, description: "The most rows; 1 to 1,000.", documented: { pattern: "^(0*([1-9][0-9]{0,2}|1000))?$" } }))
 const tags = ["Usage"]
 
 export const manifest = defineManifest({
@@ -66,7 +71,7 @@ export const manifest = defineManifest({
       role: "viewer",
       summary: "Usage over time; times that cannot be read are refused",
       tags,
-      query: Type.Object({ ...Report, limit, group_by: GroupBy("hour, day or week"), interval: GroupBy("The same as group_by") }),
+      query: Type.Object({ ...ExactReport, limit, group_by: GroupBy("hour, day or week"), interval: GroupBy("The same as group_by") }),
       reply: Type.Pick(TimeSeries, ["points"]),
     },
     eventShares: {
@@ -75,7 +80,7 @@ export const manifest = defineManifest({
       role: "viewer",
       summary: "Usage by provider, model, channel, agent or day; times that cannot be read are refused",
       tags,
-      query: Type.Object({ ...Report, limit, group_by: GroupBy("provider, model, channel, agent or day") }),
+      query: Type.Object({ ...ExactReport, limit, group_by: GroupBy("provider, model, channel, agent or day") }),
       reply: Type.Pick(Breakdown, ["rows"]),
     },
     eventSummary: {
@@ -84,7 +89,7 @@ export const manifest = defineManifest({
       role: "viewer",
       summary: "Usage of a period; times that cannot be read are refused",
       tags,
-      query: Type.Object(Report),
+      query: Type.Object(ExactReport),
       reply: Type.Object({ summary: Nine }),
     },
     detail: {

@@ -13,18 +13,21 @@ const pictureBytes = 4_800
 export class BudgetHold {
   /** Budgets near their end, for the client; empty when there is none. */
   readonly near: string
+  /** Tokens that an answer may have which is no stream; undefined: as many as it likes. */
+  readonly bound: number | undefined
   readonly #budgets: Remote<BudgetsService>
   readonly #caller: Caller
   readonly #id: string
   readonly #lost: (error: unknown) => void
   #outputTokens: number
 
-  constructor(budgets: Remote<BudgetsService>, caller: Caller, { id, outputTokens, near }: Reservation, lost: (error: unknown) => void) {
+  constructor(budgets: Remote<BudgetsService>, caller: Caller, { id, outputTokens, bound, near }: Reservation, lost: (error: unknown) => void) {
     this.#budgets = budgets
     this.#caller = caller
     this.#id = id
     this.#outputTokens = outputTokens
     this.#lost = lost
+    this.bound = bound
     this.near = near.join(", ")
   }
 
@@ -61,13 +64,16 @@ export async function holdBudget(
   return reservation ? new BudgetHold(budgets, caller, reservation, (err) => host.log.warn({ err }, "a budget was not settled; it counts what was set aside")) : undefined
 }
 
-/** A model's answer under a budget: asked for when there is room for it, and cut off where it grows out of that. `said`: tokens of it so far. Without a hold it passes as it comes. */
-export function heldAnswer<T>(hold: () => Promise<BudgetHold | undefined>, ask: () => AsyncIterable<T>, said: () => number): AsyncIterable<T> {
+/**
+ * A model's answer under a budget: asked for when there is room for it, and cut off where it grows out of that. `said`: tokens of it so far. Without a hold it passes as it comes.
+ * `ask` heeds the hold's `bound`.
+ */
+export function heldAnswer<T>(hold: () => Promise<BudgetHold | undefined>, ask: (held: BudgetHold | undefined) => AsyncIterable<T>, said: () => number): AsyncIterable<T> {
   let rest: AsyncIterator<T> | undefined
   let held: BudgetHold | undefined
   async function begin(): Promise<IteratorResult<T>> {
     held = await hold()
-    rest = ask()[Symbol.asyncIterator]()
+    rest = ask(held)[Symbol.asyncIterator]()
     return rest.next()
   }
   async function grow(asked: AsyncIterator<T>, budget: BudgetHold): Promise<IteratorResult<T>> {

@@ -5,6 +5,8 @@ export interface ForwardCall {
   path: "/chat/completions" | "/embeddings"
   /** With the provider's own name of the model. Every other member goes as it came. */
   body: Readonly<Record<string, unknown>>
+  /** Of each choice; to be sent along in the provider's own spelling: a budget holds for a body that names no limit. */
+  mostTokens?: number
   /** True: what the answer says is also told as deltas, which costs reading all of it. */
   read: boolean
 }

@@ -23,6 +23,8 @@ export interface Reservation {
   id: string
   /** Of the answer; for more of it ask again. */
   outputTokens: number
+  /** A hard budget holds, and the call does not limit its answer. One that comes whole cannot be cut off, and may be no longer than this: ask for a stream, or have the provider limit it. */
+  bound?: number
   /** Budgets that have reached their warning, in a few words each, such as `tenant month 82%`. */
   near: string[]
 }
@@ -41,4 +43,4 @@ export interface BudgetsService {
   /** The call is over, however it ended. Once for each reservation. */
   settle(caller: Caller, id: string, spent: readonly Spent[]): Promise<void>
 }
-export const Budgets = service<BudgetsService>("budgets", "1.0.0")
+export const Budgets = service<BudgetsService>("budgets", "1.1.0")

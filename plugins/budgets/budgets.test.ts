@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import type { TestClient } from "@plugboard/sdk/testing"
 import OpenAI from "openai"
 import { type ChatRoom, chatRoom, upstreamKey } from "../../test/chat-room.ts"
+import { chunk, event, usageChunk } from "../../test/upstream/bytes.ts"
 import { spanOf } from "./period.ts"
 
 const messages = [{ role: "user" as const, content: "hello there" }]
@@ -195,6 +196,57 @@ describe("budgets", () => {
     function isRefusedInStream(error: unknown): boolean {
       return error instanceof OpenAI.APIError && /set aside for calls under way/.test(error.message)
     }
+  })
+
+  describe("for answers that come whole, and calls that do not limit them", () => {
+    /** The provider says as much as it is let, and 500 tokens otherwise. */
+    const asked: Record<string, unknown>[] = []
+    before(() =>
+      room.upstream.script(async ({ body }, reply) => {
+        const { model, stream, n = 1, max_tokens: limit = 500 } = body as { model: string; stream?: boolean; n?: number; max_tokens?: number }
+        asked.push(body as Record<string, unknown>)
+        const usage = { prompt_tokens: 5, completion_tokens: limit * n, total_tokens: 5 + limit * n }
+        const choices = Array.from({ length: n }, (_, index) => ({ index, message: { role: "assistant", content: "w ".repeat(limit) }, finish_reason: "length" }))
+        await sleep(50)
+        if (!stream) return reply.json(200, JSON.stringify({ id: "c", object: "chat.completion", created: 1, model, choices, usage }))
+        reply.start(Array.from({ length: limit }, () => event(chunk(model, { content: "word" }))))
+        reply.start([chunk(model, {}, "stop"), usageChunk(model, usage), "[DONE]"].map(event)).end()
+      }),
+    )
+    after(() => room.upstream.script(undefined))
+    const passed = (admin: TestClient, more: object = {}) =>
+      openai(admin).chat.completions.create({ model: "up/words-10", messages, ...more } as OpenAI.ChatCompletionCreateParamsNonStreaming)
+
+    it("have the provider end them at what is set aside, where they are hard", async () => {
+      const admin = await tenant("whole")
+      const { id } = await set(admin, { scope: "tenant", limit_tokens: 100_000 })
+      asked.length = 0
+      for (const more of [{}, { n: 2 }, { max_tokens: 7 }]) await passed(admin, more)
+      deepEqual(
+        asked.map(({ max_tokens }) => max_tokens),
+        [10, 5, 7],
+      )
+      await admin.put(`/v1/budgets/${id}`, { enforcement: "soft" })
+      await passed(admin)
+      equal(asked.at(-1)?.max_tokens, undefined)
+    })
+
+    it("ask for a stream where it is not passed on as it came", async () => {
+      const admin = await tenant("agents")
+      await set(admin, { scope: "tenant", limit_tokens: 100_000 })
+      asked.length = 0
+      await admin.post("/v1/agents", { agent_key: "talker", provider: "up", model: "words-10" })
+      const { body } = await admin.post("/v1/chat/completions", { model: "agent:talker", messages })
+      deepEqual([asked[0]?.stream, asked[0]?.max_tokens, body.usage.completion_tokens], [true, undefined, 500])
+    })
+
+    it("spend no more than one call beyond, however many come at once", async () => {
+      const admin = await tenant("crowd")
+      const { id } = await set(admin, { scope: "tenant", limit_tokens: 200 })
+      await Promise.allSettled(Array.from({ length: 60 }, (_, at) => passed(admin, at % 3 === 0 ? { n: 3 } : {})))
+      const { spent_tokens } = await settled(admin, id)
+      ok(spent_tokens > 0 && spent_tokens < 200 + 15, `${spent_tokens}`)
+    })
   })
 
   it("count a call whose gateway has died as what it had set aside", async () => {

@@ -58,7 +58,8 @@ export function createGuard(host: Host<typeof manifest>, ledger: Ledger, stoppin
       const reserved = { budgets, price, outputTokens }
       const near = await setAside(caller, id, reserved, call.promptTokens, outputTokens)
       open.set(id, reserved)
-      return { id, outputTokens, near }
+      const isBound = call.maxTokens === undefined && budgets.some(({ enforcement }) => enforcement === "hard")
+      return { id, outputTokens, near, ...(isBound && { bound: outputTokens }) }
     },
     async extend(caller, id, outputTokens) {
       const reserved = open.get(id)

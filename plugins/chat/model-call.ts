@@ -86,7 +86,8 @@ export function createModelCall(host: Host<typeof manifest>, { tell, tellDeltas 
     }
     const answer = heldAnswer(
       setAside,
-      () => providers.answer(run.caller, route, request, run.signal),
+      // A stream can be cut off where a budget ends, also for a client that wants the answer whole.
+      (held) => providers.answer(run.caller, route, held?.bound === undefined ? request : { ...request, stream: true }, run.signal),
       () => stream.size / 4,
     )
     const deltas = deltasOf(answer, take)

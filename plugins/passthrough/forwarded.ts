@@ -13,7 +13,7 @@ import {
   savedUsage,
 } from "@plugboard/sdk"
 import type { Asked } from "./asked.ts"
-import { bodyLimits, createBudgeted } from "./budgeted.ts"
+import { bodyLimits, createBudgeted, mostTokens } from "./budgeted.ts"
 import type { CallRecord } from "./call-record.ts"
 import { messageBody } from "./chat-answer.ts"
 import { clientStatus } from "./client-failures.ts"
@@ -49,7 +49,9 @@ export function createForwarded(host: Host<typeof manifest>) {
     if (kept) record.repeat(kept)
     const parts = kept
       ? keptParts(kept, body.stream === true)
-      : budgeted(caller, record, bodyLimits(asked), () => providers.forward(caller, { provider, runId: record.id }, { path, body, read }, signal))
+      : budgeted(caller, record, bodyLimits(asked), (held) =>
+          providers.forward(caller, { provider, runId: record.id }, { path, body, read, mostTokens: mostTokens(asked, held?.bound) }, signal),
+        )
     const rest = parts[Symbol.asyncIterator]()
     try {
       const head = await untilHead(rest, record)

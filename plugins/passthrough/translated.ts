@@ -2,6 +2,7 @@ import {
   AnswerBuilder,
   type AnswerHead,
   AnswerKeeper,
+  type BudgetHold,
   type Caller,
   type Delta,
   deltasOf,
@@ -51,7 +52,9 @@ export function createAnswers(host: Host<typeof manifest>) {
     const builder = new AnswerBuilder()
     if (kept) record.repeat(kept)
     const { model, maxTokens, messages, tools } = request
-    const ask = () => providers.answer(caller, { provider, runId: record.id }, request, signal)
+    // A stream can be cut off where a budget ends, also for a client that wants the answer whole.
+    const ask = (held: BudgetHold | undefined) =>
+      providers.answer(caller, { provider, runId: record.id }, held?.bound === undefined ? request : { ...request, stream: true }, signal)
     const source = kept
       ? keptDeltas(kept)
       : deltasOf(budgeted(caller, record, { provider, model, maxTokens, prompt: { messages, tools } }, ask), ({ attempt }) => record.tried(attempt))

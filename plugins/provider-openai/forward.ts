@@ -15,13 +15,15 @@ import {
 import { addressOf } from "./protocol.ts"
 import { usageIn, usageOf } from "./usage-events.ts"
 import { WholeEvents } from "./whole-events.ts"
-import { readAnswer, type WireAnswer } from "./wire.ts"
+import { limitField, readAnswer, type WireAnswer } from "./wire.ts"
 
 /** A call and its answer as bytes. Of the answer only the usage is read, unless more is asked for. */
 export function forwarding(host: ProviderHost, failures: ProviderFailures) {
   return async function* forward(dialect: OpenAiDialect, connection: ProviderConnection, call: ForwardCall, signal: AbortSignal): AsyncIterable<ForwardPart> {
     signal.throwIfAborted()
-    const asked = askingForUsage(call, dialect)
+    const { mostTokens } = call
+    const body = mostTokens === undefined ? call.body : { ...call.body, [limitField(connection.baseUrl)]: mostTokens }
+    const asked = askingForUsage({ ...call, body }, dialect)
     const response = await ask(`${addressOf(connection.baseUrl, dialect)}${call.path}`, connection, asked.body, signal)
     if (response.status !== 200) {
       const text = await response.text(65_536).catch(() => "")

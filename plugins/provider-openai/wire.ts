@@ -48,7 +48,7 @@ interface Asked {
 }
 
 /** OpenAI's own newer models refuse `max_tokens`; most of its kin know nothing else. */
-function limitField(baseUrl: string): "max_completion_tokens" | "max_tokens" {
+export function limitField(baseUrl: string): "max_completion_tokens" | "max_tokens" {
   return /^https:\/\/[^/]*\.(openai|azure)\.com(:\d+)?\//i.test(`${baseUrl}/`) ? "max_completion_tokens" : "max_tokens"
 }
 

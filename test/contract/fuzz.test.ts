@@ -1,9 +1,10 @@
-import { deepEqual, notEqual, ok } from "node:assert/strict"
+import { deepEqual, equal, notEqual, ok } from "node:assert/strict"
 import type { RouteDecl } from "@plugboard/sdk"
 import { type TestClient, type TestGateway, testGateway } from "@plugboard/sdk/testing"
 import fc from "fast-check"
 import { identifiersOf } from "../access/belongings.ts"
 import { type Fill, paramsOf, requestTo } from "../access/sample.ts"
+import { Described, type OpenApi } from "./described.ts"
 import { hostileText, spoilt } from "./spoilt.ts"
 
 /** Requests to each route and each method. */
@@ -27,12 +28,14 @@ describe("what no client should send", function fuzz() {
   let owner: TestClient
   /** Of rows that are there, so that requests come past the look-up. */
   let ids: readonly string[]
+  let described: Described
   before(async () => {
     gateway = await testGateway()
     // With the gateway's token, which no call can end.
     owner = await gateway.as("owner", "fuzz")
     // Right after its start a gateway may shed load.
     while ((await owner.get("/v1/agents")).status === 503) await new Promise((resolve) => setTimeout(resolve, 250))
+    described = new Described((await owner.get("/v1/openapi.json")).body as OpenApi)
   })
   after(() => gateway.close())
   beforeEach(async () => {
@@ -53,11 +56,17 @@ describe("what no client should send", function fuzz() {
     const response = await owner.fetch(path, { method: decl.method, ...content, signal: AbortSignal.timeout(20_000) })
     const text = await response.text()
     notEqual(response.status, 500, `${decl.method} ${path} ${brief(body)}: ${text}`)
+    const misfit = described.misfit(decl, { body, status: response.status, contentType: response.headers.get("content-type") ?? "", text })
+    equal(misfit, undefined, `${decl.method} ${path} ${brief(body)} ${response.status} ${text.slice(0, 500)}: ${misfit}`)
   }
 
   /** Ids in the path that are there, or are none; pages of every size; a body of which something is wrong. */
   function requestsTo(decl: RouteDecl) {
-    const text = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...ids) }, hostileText(2_000)).map((id) => encodeURIComponent(id.toWellFormed()))
+    const text = fc
+      .oneof({ weight: 4, arbitrary: fc.constantFrom(...ids) }, hostileText(2_000))
+      // They make another path.
+      .filter((id) => !/^\.{0,2}$/.test(id))
+      .map((id) => encodeURIComponent(id.toWellFormed()))
     const part = fc.oneof({ weight: 9, arbitrary: text }, fc.constantFrom("%", "%zz", "%FF", "%C0%80", "%ED%A0%80"))
     const segments = ([decl.path].flat()[0] as string).split("/").map((segment) => (/^[:*]/.test(segment) ? part : fc.constant(segment)))
     const names = ["limit", "offset", ...Object.keys((decl.query as { properties?: object } | undefined)?.properties ?? {})]
@@ -69,7 +78,23 @@ describe("what no client should send", function fuzz() {
     })
   }
 
-  it("ends no route in 500", async () => {
+  it("is told which methods an address takes, as the document has it", async () => {
+    for (const [path, operations] of described.paths) {
+      const response = await owner.fetch(path.replace(/\{\w+\}/g, "x"), { method: "OPTIONS" })
+      const allowed = (response.headers.get("allow") ?? "").split(", ").filter((verb) => verb !== "HEAD")
+      deepEqual([path, response.status, allowed], [path, 405, [...operations.keys()].sort()])
+    }
+  })
+
+  it("is asked for credentials where the document says so, and nowhere else", async () => {
+    for (const [path, operations] of described.paths)
+      for (const [method, { security }] of operations) {
+        const { status } = await fetch(gateway.url + path.replace(/\{\w+\}/g, "x"), { method, headers: { authorization: "Bearer nobody" } })
+        equal(status === 401, security === undefined || security.length > 0, `${method} ${path}: ${status}`)
+      }
+  })
+
+  it("ends no route in 500, and each in an answer that the document has", async () => {
     const routes = gateway.registry.current.routes.filter(({ decl }) => decl.body === undefined || !("bodyKind" in decl.body))
     ok(routes.length > 10)
     // What removes comes last: the others shall find something.
@@ -90,8 +115,9 @@ describe("what no client should send", function fuzz() {
         fc.asyncProperty(spoilt(sensible(paramsOf(decl, known)), sensible(paramsOf(decl, known, true))), async (params) => {
           const answer = socket.request(method, params as Record<string, unknown>)
           const late = new Promise<never>((_, reject) => setTimeout(reject, 20_000, new Error(`${method} ${brief(params)} did not answer`)).unref())
-          const { error } = await Promise.race([answer, late])
+          const { error, payload } = await Promise.race([answer, late])
           notEqual(error?.code, "CLOSED", `${method} ${brief(params)}: ${error?.message}`)
+          equal(described.misfitOf(decl, { error, payload }), undefined, `${method} ${brief(params)}: ${brief(payload ?? error)}`)
           // A run that failed is INTERNAL on the socket; a failure that nobody declared stands in the log.
           deepEqual(unexpected(), [], `${method} ${brief(params)}`)
         }),

@@ -38,9 +38,8 @@ export class HookSet {
 
   /** The stream through each tap in turn; the very same stream when nobody taps. */
   pipe<N extends HookName>(name: N, value: HookMap[N]["value"], context: HookContext): HookMap[N]["result"] {
-    let stream: unknown = value
-    for (const tap of this.#stages.get(name) ?? []) stream = tap.run(stream as never, context)
-    return stream as HookMap[N]["result"]
+    const taps = this.#stages.get(name) ?? []
+    return taps.reduce<unknown>((stream, tap) => tap.run(stream as never, context), value) as HookMap[N]["result"]
   }
 
   has(name: HookName): boolean {

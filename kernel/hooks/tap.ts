@@ -1,4 +1,4 @@
-import { type Caller, failureOf, type HookContext, type HookDefinition, type HookName, type TapDecl } from "@plugboard/sdk"
+import { failureOf, type HookContext, type HookDefinition, type HookName, type TapDecl } from "@plugboard/sdk"
 import { fail } from "../failures.ts"
 import type { GatewayLog } from "../log.ts"
 
@@ -13,23 +13,14 @@ export interface RegisteredTap {
 export type GuardedTap = (value: unknown, context: HookContext) => Promise<unknown>
 
 /** What a tap gets. Its signal is made when it is asked for: few taps ask, and one that follows two others costs more than all else about a tap. */
-class TapContext implements HookContext {
-  readonly caller: Caller
-  readonly #outer: AbortSignal
-  readonly #expiry = new AbortController()
-  #signal: AbortSignal | undefined
-
-  constructor({ caller, signal }: HookContext) {
-    this.caller = caller
-    this.#outer = signal
-  }
-
-  get signal(): AbortSignal {
-    this.#signal ??= AbortSignal.any([this.#outer, this.#expiry.signal])
-    return this.#signal
-  }
-  expire(): void {
-    this.#expiry.abort()
+function contextOf({ caller, signal }: HookContext, expiry: AbortController): HookContext {
+  let own: AbortSignal | undefined
+  return {
+    caller,
+    get signal() {
+      own ??= AbortSignal.any([signal, expiry.signal])
+      return own
+    },
   }
 }
 
@@ -41,17 +32,17 @@ export function guardTap(tap: RegisteredTap, definition: HookDefinition, log: Ga
   const limit = tap.decl.timeoutMs ?? definition.timeoutMs
   const fallback = definition.kind === "waterfall" ? (value: unknown) => value : () => undefined
   return async function guardedTap(value, context) {
-    const own = new TapContext(context)
+    const expiry = new AbortController()
     let timer: NodeJS.Timeout | undefined
     try {
-      const work = tap.run(value as never, own)
-      if (!isPromise(work)) return work
+      const work = tap.run(value as never, contextOf(context, expiry)) as Promise<unknown> | undefined
+      if (typeof work?.then !== "function") return work
       return await new Promise((resolve, reject) => {
         timer = setTimeout(() => reject(new Error(`no answer within ${limit} ms`)), limit)
         work.then(resolve, reject)
       })
     } catch (error) {
-      own.expire()
+      expiry.abort()
       const closed = tap.decl.failure === "closed"
       if (closed && failureOf(error)) throw error
       log.warn({ err: error, plugin: tap.plugin, hook: tap.hook, tenant: context.caller.tenantId, policy: tap.decl.failure ?? "open" }, "hook tap failed")
@@ -61,8 +52,4 @@ export function guardTap(tap: RegisteredTap, definition: HookDefinition, log: Ga
       clearTimeout(timer)
     }
   }
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === "object" && value !== null && "then" in value
 }

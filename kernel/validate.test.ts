@@ -71,6 +71,9 @@ describe("a validator", () => {
       must: Type.String(),
     })
     deepEqual(bodyOf(schema, { text: null, clear: null, any: null, count: null, list: [{ text: null }], must: "x" }), { clear: null, any: null, count: 3, list: [{}], must: "x" })
+    const content = Type.Object({ content: Type.Union([Type.String(), Type.Array(Type.Object({ text: Type.Optional(Type.String()) })), Type.Null()]) })
+    deepEqual(bodyOf(content, { content: [{ text: null }] }), { content: [{}] })
+    deepEqual(bodyOf(content, { content: null }), { content: null })
     deepEqual(wrongOf(schema, { must: null })?.details, [{ path: "/must", rule: "required", message: "is required" }])
   })
 

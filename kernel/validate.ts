@@ -112,6 +112,9 @@ function admitsNull(node: Node): boolean {
 /** Removes members that are null where the schema has no null; undefined when there is nothing to remove anywhere. */
 function nullsOf(node: Node): ((value: unknown) => void) | undefined {
   const members = Object.entries(node.properties ?? {}).map(([name, inner]) => ({ name, drop: !admitsNull(inner), inside: nullsOf(inner) }))
+  // Of several shapes one at most can be told by its members.
+  const branches = (node.anyOf ?? node.oneOf ?? []).flatMap((branch) => nullsOf(branch) ?? [])
+  if (branches.length === 1) return branches[0]
   const item = node.items ? nullsOf(node.items) : undefined
   if (item) return (value) => Array.isArray(value) && value.forEach(item)
   const relevant = members.filter((member) => member.drop || member.inside)

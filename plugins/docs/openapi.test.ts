@@ -14,6 +14,7 @@ interface Operation {
   responses: Record<string, { description?: string; $ref?: string; content?: Record<string, { schema: Json }>; links?: Record<string, object> }>
 }
 const Row = Type.Object({ id: Type.String(), at: Type.Union([Type.String(), Type.Null()]) })
+const Uuid = Type.Object({ id: Type.String({ format: "uuid", examples: ["0195c9f0-1111-7a10-8b00-000000000000"] }) })
 const decls: Record<string, RouteDecl> = {
   list: {
     method: "GET",
@@ -25,7 +26,8 @@ const decls: Record<string, RouteDecl> = {
     reply: Type.Object({ rows: Type.Array(Row) }),
     alsoAs: "payload",
   },
-  get: { method: "GET", path: "/v1/rows/:id", role: "viewer", summary: "Get", params: Type.Object({ id: Type.String({ format: "uuid" }) }), reply: Row },
+  get: { method: "GET", path: "/v1/rows/:id", role: "viewer", summary: "Get", params: Uuid, reply: Row },
+  remove: { method: "DELETE", path: "/v1/rows/:id", role: "viewer", summary: "Remove", params: Uuid, reply: Row },
   change: {
     method: "PATCH",
     path: "/v1/rows/:rowId",
@@ -85,7 +87,7 @@ describe("the OpenAPI document", () => {
 
   it("has a path for each path and alias, under one name where routes differ in the name of a parameter", () => {
     deepEqual(Object.keys(document.paths), ["/health", "/page", "/v1/chat", "/v1/files", "/v1/files/{rest}", "/v1/hook", "/v1/lines", "/v1/rows", "/v1/rows/{id}", "/v1/some"])
-    deepEqual(Object.keys(document.paths["/v1/rows/{id}"] ?? {}), ["get", "patch"])
+    deepEqual(Object.keys(document.paths["/v1/rows/{id}"] ?? {}), ["get", "delete", "patch"])
   })
 
   it("has an operationId for each operation, once", () => {
@@ -140,6 +142,11 @@ describe("the OpenAPI document", () => {
     })
   })
 
+  it("has no example of what is to be removed", () => {
+    const example = (verb: string) => operation("/v1/rows/{id}", verb).parameters[0]?.schema.example
+    deepEqual([typeof example("get"), example("delete")], ["string", undefined])
+  })
+
   it("says in words who may call", () => {
     const { description: change } = operation("/v1/rows/{id}", "patch") as unknown as Json
     const { description: add } = operation("/v1/rows", "post") as unknown as Json
@@ -149,6 +156,7 @@ describe("the OpenAPI document", () => {
   it("leads from what a POST made to what can be done with it", () => {
     deepEqual(operation("/v1/rows", "post").responses[201]?.links, {
       "scratch.get": { operationId: "scratch.get", parameters: { id: "$response.body#/id" } },
+      "scratch.remove": { operationId: "scratch.remove", parameters: { id: "$response.body#/id" } },
       "scratch.change": { operationId: "scratch.change", parameters: { id: "$response.body#/id" } },
     })
     const names = Object.values(document.paths).flatMap((verbs) => Object.values(verbs).map(({ operationId }) => operationId))

@@ -167,7 +167,9 @@ function whoMay({ auth, role, orScope, runsGateway }: RouteDecl): string {
 }
 
 function inPath(decl: RouteDecl, name: string, shown: string): Json {
-  const { description, ...schema } = schemaOf((decl.params?.properties as Record<string, Json> | undefined)?.[name] ?? { type: "string" })
+  const { description, example, ...rest } = schemaOf((decl.params?.properties as Record<string, Json> | undefined)?.[name] ?? { type: "string" })
+  // Examples are tried; nothing that is there shall be gone by it.
+  const schema = example === undefined || decl.method === "DELETE" ? rest : { ...rest, example }
   return { name: shown, in: "path", required: true, ...(description !== undefined && { description }), schema }
 }
 

@@ -1,3 +1,4 @@
+import { anyGiven } from "@plugboard/sdk"
 import { Type } from "typebox"
 
 // Anthropic's Messages as the gateway serves them. Source: the public API reference, "Create a message".
@@ -19,7 +20,7 @@ const asked = {
           description: Type.Optional(Type.String()),
           input_schema: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
         },
-        { documented: { required: ["name", "input_schema"] } },
+        { documented: anyGiven("input_schema") },
       ),
     ),
   ),

@@ -35,7 +35,7 @@ const shared = {
 }
 export const NewProvider = Type.Object(
   { name: Name, provider_type: ProviderTypeName, ...shared },
-  { examples: [{ name: "openai-main", provider_type: "openai_compat", api_base: "https://api.openai.com/v1", api_key: "sk-of-yours" }] },
+  { examples: [{ name: "rehearsal", display_name: "Rehearsal", provider_type: "loopback" }] },
 )
 export const ProviderChange = Type.Object({ name: Type.Optional(Name), provider_type: Type.Optional(ProviderTypeName), ...shared })
 

@@ -25,7 +25,7 @@ type Responses = Host<typeof manifest>
 /** `earlier`: the conversation that this request goes on from. Instructions count for one request only. */
 export function requestIn(host: Responses, body: Body, earlier: readonly ModelMessage[]): LlmRequest {
   const tools = body.tools?.map(({ type, name, description = "", parameters }) => {
-    if (type !== "function" || name === undefined) throw host.fail("unsupported", { what: `tools of the type ${type}` })
+    if (type !== "function" || name === undefined) throw host.fail("unsupported", { what: type === "function" ? "functions without a name" : `tools of the type ${type}` })
     return { name, description, parameters: parameters ?? { type: "object", properties: {} } }
   })
   const { tool_choice: choice, text, reasoning } = body
@@ -73,7 +73,7 @@ function messagesIn(host: Responses, input: Body["input"]): ModelMessage[] {
       const content = contentIn(host, item.content ?? "")
       if (item.role === "assistant") answered({ content }, (last) => last.state !== undefined)
       else messages.push({ role: item.role === "developer" ? "system" : (item.role as ModelMessage["role"]), content })
-    } else throw host.fail("unsupported", { what: `input of the type ${item.type}` })
+    } else throw host.fail("unsupported", { what: item.type === undefined || item.type === "message" ? "messages without a role" : `input of the type ${item.type}` })
   }
   return messages
 }

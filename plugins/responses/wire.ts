@@ -1,11 +1,16 @@
+import { anyGiven } from "@plugboard/sdk"
 import { Type } from "typebox"
 
 // OpenAI's Responses as the gateway serves them. Source: the public API reference, "Create a model response".
 
-const Item = Type.Object({
-  type: Type.Optional(Type.String({ documented: { enum: ["message", "reasoning", "function_call", "function_call_output"] } })),
-  role: Type.Optional(Type.Enum(["system", "developer", "user", "assistant"])),
-})
+const others = ["reasoning", "function_call", "function_call_output"]
+const Item = Type.Object(
+  {
+    type: Type.Optional(Type.String({ documented: { enum: ["message", ...others] } })),
+    role: Type.Optional(Type.Enum(["system", "developer", "user", "assistant"])),
+  },
+  { documented: { anyOf: [anyGiven("role"), { required: ["type"], properties: { type: { enum: others } } }] } },
+)
 const Named = Type.Record(Type.String(), Type.Unknown())
 
 export const ResponseRequest = Type.Object(
@@ -21,12 +26,15 @@ export const ResponseRequest = Type.Object(
     top_p: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
     tools: Type.Optional(
       Type.Array(
-        Type.Object({
-          type: Type.String({ documented: { enum: ["function"] } }),
-          name: Type.Optional(Type.String()),
-          description: Type.Optional(Type.String()),
-          parameters: Type.Optional(Named),
-        }),
+        Type.Object(
+          {
+            type: Type.String({ documented: { enum: ["function"] } }),
+            name: Type.Optional(Type.String()),
+            description: Type.Optional(Type.String()),
+            parameters: Type.Optional(Named),
+          },
+          { documented: anyGiven("name") },
+        ),
       ),
     ),
     tool_choice: Type.Optional(Type.Union([Type.Enum(["auto", "none", "required"]), Type.Object({ type: Type.String(), name: Type.Optional(Type.String()) })])),

@@ -57,7 +57,7 @@ export async function holdBudget(
   call: Omit<SpendingCall, "promptTokens">,
   prompt: unknown,
 ): Promise<BudgetHold | undefined> {
-  if (!host.has(Budgets)) return undefined
+  if (!host.has(Budgets, caller)) return undefined
   const budgets = host.use(Budgets)
   if (!(await budgets.hold(caller, call.agent))) return undefined
   const reservation = await budgets.reserve(caller, { ...call, promptTokens: tokensAtMost(prompt) })

@@ -109,8 +109,8 @@ export interface Host<M extends Manifest = Manifest> {
   }
   /** Resolved at each call; UNAVAILABLE while its plugin is off. */
   use<T>(token: ServiceToken<T>): Remote<T>
-  /** True when the service is there now. */
-  has(token: ServiceToken<unknown>): boolean
+  /** True when the service is there now; with a caller: when its plugin is on for the tenant, too. A sandboxed plugin is told of the former alone. */
+  has(token: ServiceToken<unknown>, caller?: Caller): boolean
   offer<T extends object>(token: ServiceToken<T>, implementation: T): void
   open<T>(token: PointToken<T>): PointUsers<T>
   contribute<T extends object>(token: PointToken<T>, key: string, implementation: T): void

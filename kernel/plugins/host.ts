@@ -93,7 +93,7 @@ export function createHost({ manifest, owner, undo, config }: HostFor, rooms: Ho
       tapped: (name, caller) => rooms.hooks(caller.tenantId).has(name),
     },
     use: (token) => rooms.services.use(id, token),
-    has: (token) => rooms.services.has(token),
+    has: (token, caller) => rooms.services.has(token, caller && ((plugin) => rooms.points.isOff(plugin, caller.tenantId))),
     offer(token, implementation) {
       if (!manifest.offers?.some((offer) => offer.service === token.service)) throw undeclared("offered service", token.service)
       rooms.services.offer(owner, token, implementation)

@@ -4,11 +4,11 @@ import { Claims, type Owner } from "./claims.ts"
 /** Extension points by name. Anyone may contribute before or after the point is opened; a user sees arrivals and departures at once. */
 export class Points {
   readonly #points = new Map<string, Claims<object>>()
-  readonly #isOff: (plugin: string, tenantId: string) => boolean
+  readonly isOff: (plugin: string, tenantId: string) => boolean
 
   /** `isOff`: true when a tenant does without a plugin; it does not see what that one contributes. */
   constructor(isOff: (plugin: string, tenantId: string) => boolean) {
-    this.#isOff = isOff
+    this.isOff = isOff
   }
 
   contribute(owner: Owner, token: PointToken<unknown>, key: string, item: object): void {
@@ -21,7 +21,7 @@ export class Points {
 
   open<T>(token: PointToken<T>): PointUsers<T> {
     const claims = this.#of(token.point)
-    const hidden = (plugin: string, caller: Caller | undefined) => caller !== undefined && this.#isOff(plugin, caller.tenantId)
+    const hidden = (plugin: string, caller: Caller | undefined) => caller !== undefined && this.isOff(plugin, caller.tenantId)
     return {
       get(key, caller) {
         const claim = claims.get(key)

@@ -29,9 +29,10 @@ export class Services {
     this.#offers.release(owner)
   }
 
-  has(token: ServiceToken<unknown>): boolean {
-    const offer = this.#offers.get(token.service)?.value
-    return offer !== undefined && semver.satisfies(offer.version, `^${token.version}`)
+  /** `isOff`: somebody does without the plugin that offers it. */
+  has(token: ServiceToken<unknown>, isOff?: (plugin: string) => boolean): boolean {
+    const offer = this.#offers.get(token.service)
+    return offer !== undefined && semver.satisfies(offer.value.version, `^${token.version}`) && !isOff?.(offer.owner.id)
   }
 
   use<T>(user: string, token: ServiceToken<T>): Remote<T> {

@@ -8,7 +8,7 @@ export function createReading(host: Host<typeof manifest>) {
 
   async function shown(caller: Caller, row: LinkRow) {
     const { description, settings, team_id, ...rest } = row
-    const teams = host.has(Teams) ? await host.use(Teams).all(caller) : []
+    const teams = host.has(Teams, caller) ? await host.use(Teams).all(caller) : []
     const team = teams.find(({ id }) => id === team_id)
     const led = teams.find(({ leadAgentId }) => leadAgentId === row.target_agent_id)
     const [source, target] = await Promise.all([agents.find(caller, row.source_agent_id), agents.find(caller, row.target_agent_id)])

@@ -49,7 +49,7 @@ export function createFitting(host: Host<typeof manifest>, { tell }: Telling) {
     besideBytes: (system: string, tools: readonly ToolOffer[]): number => Buffer.byteLength(system) + tools.reduce((sum, tool) => sum + sizeOfTool(tool), 0),
     /** Before a request. A conversation that nobody could make fit is sent as it is. */
     async fit(run: Run, besideBytes: number, iteration: number): Promise<void> {
-      if (!host.has(Compaction)) return
+      if (!host.has(Compaction, run.caller)) return
       try {
         const conversation = conversationOf(run, besideBytes, iteration)
         if (await compaction.outgrown(run.caller, conversation)) await makeFit(run, conversation, false)
@@ -60,7 +60,7 @@ export function createFitting(host: Host<typeof manifest>, { tell }: Telling) {
     },
     /** Behind a request that failed. True: it was too long and is shorter now, so that another try is worth it; once a run. */
     async refit(run: Run, besideBytes: number, iteration: number, error: unknown): Promise<boolean> {
-      if (run.refitted || run.text !== "" || !tooLong(error) || run.signal.aborted || !host.has(Compaction)) return false
+      if (run.refitted || run.text !== "" || !tooLong(error) || run.signal.aborted || !host.has(Compaction, run.caller)) return false
       run.refitted = true
       const before = sizeOf(run)
       try {

@@ -25,6 +25,8 @@ const turns = `
     CASE part WHEN 3 THEN 'call_' || t || '_a' WHEN 4 THEN 'call_' || t || '_b' END
   FROM generate_series(1, $3::integer) t, generate_series(1, 5) part`
 
+const unknownModel = JSON.stringify({ type: "error", error: { type: "not_found_error", message: "model: words-5" } })
+
 describe("compaction", () => {
   let gateway: TestGateway
   let openai: Upstream
@@ -125,6 +127,33 @@ describe("compaction", () => {
     deepEqual(openai.requests.map(isSummary), [true, false, false])
     for (const { body } of openai.requests) validForOpenAi(body)
     equal((await infoOf(key)).compactionCount, 0)
+  })
+
+  it("tells admins when nobody can summarize until something is changed, and takes that back", async () => {
+    const admin = await gateway.as("admin", "master", "root")
+    const alert = () => admin.get("/v1/system-configs/alert.background.provider_error")
+    const chosen = { provider: "anthropic", model: "words-5" }
+    for (const [name, value] of Object.entries(chosen)) await admin.put(`/v1/system-configs/compaction.${name}`, { value })
+    anthropic.script((_, reply) => reply.json(404, unknownModel))
+    equal((await send(await talked("small-openai", 400), "And the cellar?")).content, "word0 word1 word2")
+    const { payload } = await client.next("background.error", ({ reason }) => reason === "provider_not_found")
+    deepEqual([payload.reason, payload.worker, typeof payload.message, Date.parse(payload.timestamp) > 0], ["provider_not_found", "compaction", "string", true])
+    deepEqual(JSON.parse((await alert()).body.value), payload)
+    anthropic.script(undefined)
+    await send(await talked("small-openai", 400), "And the cellar?")
+    equal((await alert()).status, 404)
+    for (const name of Object.keys(chosen)) await admin.delete(`/v1/system-configs/compaction.${name}`)
+  })
+
+  it("does nothing for a tenant that does without it", async () => {
+    const admin = await gateway.as("admin", "master", "root")
+    equal((await admin.post("/v1/plugins/compaction/disable", { scope: "tenant" })).status, 200)
+    const key = await talked("small-openai", 400)
+    await send(key, "And the cellar?")
+    deepEqual(openai.requests.map(isSummary), [false])
+    equal((await admin.post("/v1/plugins/compaction/enable", { scope: "tenant" })).status, 200)
+    await send(key, "And the roof?")
+    ok(openai.requests.some(isSummary))
   })
 
   it("asks once more when the provider finds a conversation too long that should have fitted", async () => {

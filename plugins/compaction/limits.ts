@@ -22,7 +22,7 @@ export function createLimits(host: Host<typeof manifest>) {
     caller: Caller,
     { contextWindow: window, compactionConfig: own, maxTokens }: Pick<AgentProfile, "contextWindow" | "compactionConfig" | "maxTokens">,
   ): Promise<Limits> {
-    const ours = host.has(SystemConfigs) ? await settings.section(caller, "compaction") : {}
+    const ours = host.has(SystemConfigs, caller) ? await settings.section(caller, "compaction") : {}
     const reserve = positive(own.reserveTokensFloor) ?? Math.max(host.config.reserveTokens, maxTokens)
     const most = thresholdOf(own.maxHistoryShare, window) ?? thresholdOf(ours.threshold, window) ?? host.config.historyShare * window
     return {

@@ -60,6 +60,12 @@ export const manifest = defineManifest({
       order: "key",
     },
   },
+  events: {
+    "background.error": {
+      payload: Type.Object({ reason: Type.String(), worker: Type.String(), message: Type.String(), timestamp: Type.String({ format: "date-time" }) }),
+      to: "admins",
+    },
+  },
   errors: {
     unknown_session: { kind: "NOT_FOUND", params: Type.Object({ key: Type.String() }) },
     unknown_agent: { kind: "NOT_FOUND", params: Type.Object({ agent: Type.String() }) },

@@ -15,6 +15,7 @@ import {
   type RunAttempt,
   type SpendingAgent,
 } from "@plugboard/sdk"
+import { createAlerts } from "./alerts.ts"
 import type { manifest } from "./manifest.ts"
 import { portions } from "./transcript.ts"
 
@@ -47,6 +48,8 @@ export interface Task {
 /** Summaries by a provider of the tenant. The hooks of model calls see these, too: what may not leave the gateway does not leave it in this way. */
 export function createSummarizer(host: Host<typeof manifest>) {
   const providers = host.use(Providers)
+  const alerts = createAlerts(host)
+  const noted = (work: Promise<void>) => work.catch((err: unknown) => host.log.warn({ err }, "admins not told how summaries go"))
 
   async function ask(caller: Caller, task: Task, request: LlmRequest, attempts: RunAttempt[], signal: AbortSignal): Promise<string> {
     const { runId, iteration } = task
@@ -121,9 +124,13 @@ export function createSummarizer(host: Host<typeof manifest>) {
           ]
           summary = await ask(caller, task, { model: task.model, messages, maxTokens: task.summaryTokens, stream: true }, attempts, signal)
         }
+        await noted(alerts.succeeded(caller))
         return summary
       } catch (error) {
-        if (nameIn(error) !== "provider_context_length" || portionBytes / 2 < leastPortion) throw error
+        if (nameIn(error) !== "provider_context_length" || portionBytes / 2 < leastPortion) {
+          await noted(alerts.failed(caller, error))
+          throw error
+        }
         portionBytes /= 2
       }
     }

@@ -34,7 +34,7 @@ export function createRunner(host: Host<typeof manifest>) {
     })
     if (end.status === "skipped") return
     told(caller, job, { action: end.status === "ok" ? "completed" : "error", status: end.status, ...(end.error !== null && { error: end.error }) })
-    if (job.wake_heartbeat && end.status === "ok" && host.has(Heartbeats)) await host.use(Heartbeats).wake(caller, job.agent_id)
+    if (job.wake_heartbeat && end.status === "ok" && host.has(Heartbeats, caller)) await host.use(Heartbeats).wake(caller, job.agent_id)
   }
 
   async function skipped(caller: Caller, job: JobRow, now: number): Promise<boolean> {

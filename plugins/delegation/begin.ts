@@ -37,7 +37,7 @@ export function createBegin(host: Host<typeof manifest>) {
     const { target } = link
     const origin = await findOrigin(host.db.for(caller), runId)
     // Work that a team's task has caused, over however many steps.
-    const teamTask = origin === null && host.has(Teams) ? await host.use(Teams).taskOf(caller, runId) : null
+    const teamTask = origin === null && host.has(Teams, caller) ? await host.use(Teams).taskOf(caller, runId) : null
     const isTold = origin?.announce_run_id === runId
     const chain = origin ? origin.chain.slice(0, isTold ? -1 : undefined) : [source.id]
     const round = origin ? origin.round + (isTold ? 1 : 0) : 0

@@ -15,7 +15,7 @@ export async function quotaUsage(host: Host<typeof manifest>, addingUp: ReturnTy
   const since = { hour: hourOf(now), day: dayOf(now), week: weekOf(now), to: today.to }
   const db = host.db.for(caller)
   const [enabled, sums, users] = await Promise.all([
-    host.has(Budgets) ? host.use(Budgets).hold(caller) : false,
+    host.has(Budgets, caller) ? host.use(Budgets).hold(caller) : false,
     totals(db, tail, { ...today, agent: null, provider: null, model: null, channel: null }),
     requestsByUser(db, tail, since, seesAll(caller) ? null : caller.userId),
   ])

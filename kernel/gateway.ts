@@ -4,19 +4,10 @@ import type { Database } from "./db/database.ts"
 import { kernelGlobals } from "./db/kernel-tables.ts"
 import { openDatabase } from "./db/open.ts"
 import { fail } from "./failures.ts"
-import { createDoors, type Doors, type OpenDoors } from "./gateway/doors.ts"
-import { type Ground, layGround, redactorOf } from "./gateway/ground.ts"
-import { findInstalled, type Installed } from "./gateway/installed.ts"
-import { offerOwnServices } from "./gateway/own-services.ts"
-import { createPluginHost } from "./gateway/plugin-host.ts"
-import { createLog } from "./log.ts"
+import { createLog, Redactor } from "./log.ts"
 import { bundledPlugins, type Candidate, kernelMigrations } from "./plugins/discover.ts"
-import type { Jobs } from "./plugins/jobs.ts"
-import type { PluginManager } from "./plugins/manager.ts"
 import type { Crossing, Services } from "./plugins/services.ts"
-import { createPairingsService } from "./records/pairings.ts"
 import type { RegistrySource } from "./registry.ts"
-import { Encryption } from "./upkeep/encryption.ts"
 
 export interface GatewayOptions {
   /** Plugins besides the bundled ones. */
@@ -53,21 +44,25 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
   const startedAt = performance.now()
   const redactor = redactorOf(config)
   const log = createLog({ level: config.logLevel, redactor, write: options.write })
-  // Their manifests are read while the database opens.
-  const bundled = options.bundled === false ? Promise.resolve([]) : bundledPlugins()
+  const isOn = ({ manifest }: Candidate) => config.plugins[manifest.id]?.enabled !== false
   const whole = options.bundled !== false && !Object.values(config.plugins).some(({ enabled }) => enabled === false)
-  const db = await openDatabase({ config, log, checkRows: options.checkRows ?? false, gateway: true, whole })
+  const opening = openDatabase({ config, log, checkRows: options.checkRows ?? false, gateway: true, whole })
+  const bundled = options.bundled === false ? Promise.resolve([]) : bundledPlugins()
+  // The embedded database opens in its thread for as long as it takes to read nearly all other code.
+  const read = (candidates: readonly Candidate[]) => candidates.filter(isOn).map((candidate) => candidate.load().catch(() => undefined))
+  bundled.then(config.databaseUrl === undefined ? read : undefined).catch(() => undefined)
+  const [rooms, db] = await Promise.all([import("./gateway/rooms.ts"), opening])
   const stopping = new AbortController()
   try {
     await db.migrate({ id: "kernel", folder: kernelMigrations(), globalTables: kernelGlobals })
-    const ground = await layGround({ config, log, db, redactor, cross: options.cross, stopping: stopping.signal })
-    const { manager, jobs } = createPluginHost(ground)
-    const pairings = createPairingsService({ db })
-    const doors = createDoors(ground, manager, pairings)
+    const ground = await rooms.layGround({ config, log, db, redactor, cross: options.cross, stopping: stopping.signal })
+    const { manager, jobs } = rooms.createPluginHost(ground)
+    const pairings = rooms.createPairingsService({ db })
+    const doors = rooms.createDoors(ground, manager, pairings)
     const { sandboxed: folders = [], extra = [], eager, around } = options
-    const installed = await findInstalled(ground, manager, { bundled: [...(await bundled), ...extra], folders, eager, around })
-    const encryption = new Encryption({ ...ground, manifests: async () => installed.bundled.map(({ manifest }) => manifest) })
-    offerOwnServices(ground, { manager, installed, pairings, encryption, rpc: doors.rpc, startedAt })
+    const installed = await rooms.findInstalled(ground, manager, { bundled: [...(await bundled), ...extra], folders, eager, around })
+    const encryption = new rooms.Encryption({ ...ground, manifests: async () => installed.bundled.map(({ manifest }) => manifest) })
+    rooms.offerOwnServices(ground, { manager, installed, pairings, encryption, rpc: doors.rpc, startedAt })
     const { plugins, renew } = installed
     await plugins.converge()
     if (config.strict) demandAll(plugins.states)
@@ -75,6 +70,24 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
     const open = await doors.open()
     const active = plugins.states.filter((state) => state.state === "active").length
     log.info({ url: open.url, database: db.kind, plugins: active, ms: Math.round(performance.now() - startedAt) }, "gateway listens")
+    jobs.begin()
+    /** From the doors inwards: what was let in comes to its end, or is ended, before what it stands on goes. */
+    async function closeAll(): Promise<void> {
+      log.info({}, "gateway drains")
+      open.shut()
+      plugins.stop()
+      await manager.drain(AbortSignal.timeout(ground.config.drainSeconds * 1_000))
+      stopping.abort()
+      await doors.rpc.closeAll()
+      await open.end()
+      await encryption.stop()
+      await manager.stop()
+      await jobs.stop()
+      await ground.auth.close()
+      ground.load.stop()
+      await db.close()
+      log.info({}, "gateway stopped")
+    }
     let closing: Promise<void> | undefined
     return {
       url: open.url,
@@ -85,7 +98,7 @@ export async function startGateway(config: GatewayConfig, options: GatewayOption
       registry: manager,
       db,
       services: ground.services,
-      close: () => (closing ??= closeAll({ ground, manager, jobs, doors, open, installed, encryption, stopping })),
+      close: () => (closing ??= closeAll()),
     }
   } catch (error) {
     stopping.abort()
@@ -99,32 +112,10 @@ function demandAll(states: readonly PluginState[]): void {
   if (failed) throw fail("internal", { id: failed.id }, { text: `Plugin ${failed.id} cannot be activated: ${failed.reason}. ${failed.remedy}` })
 }
 
-interface Everything {
-  ground: Ground
-  manager: PluginManager
-  jobs: Jobs
-  doors: Doors
-  open: OpenDoors
-  installed: Installed
-  encryption: Encryption
-  stopping: AbortController
-}
-
-/** From the doors inwards: what was let in comes to its end, or is ended, before what it stands on goes. */
-async function closeAll({ ground, manager, jobs, doors, open, installed, encryption, stopping }: Everything): Promise<void> {
-  const { log, auth, load, db, config } = ground
-  log.info({}, "gateway drains")
-  open.shut()
-  installed.plugins.stop()
-  await manager.drain(AbortSignal.timeout(config.drainSeconds * 1_000))
-  stopping.abort()
-  await doors.rpc.closeAll()
-  await open.end()
-  await encryption.stop()
-  await manager.stop()
-  await jobs.stop()
-  await auth.close()
-  load.stop()
-  await db.close()
-  log.info({}, "gateway stopped")
+/** Knows the secrets of the configuration. */
+function redactorOf({ token, env }: GatewayConfig): Redactor {
+  const redactor = new Redactor()
+  redactor.add(token)
+  for (const [name, value] of Object.entries(env)) if (/_API_KEY$|_TOKEN$/.test(name)) redactor.add(value)
+  return redactor
 }

@@ -7,7 +7,7 @@ import type { Database } from "../db/database.ts"
 import { EventBus } from "../events.ts"
 import { KeyRing } from "../key-ring.ts"
 import { Load } from "../load.ts"
-import { type GatewayLog, Redactor } from "../log.ts"
+import type { GatewayLog, Redactor } from "../log.ts"
 import { type Crossing, Services, sameProcess } from "../plugins/services.ts"
 import { createSecrets, type SecretBox } from "../secrets.ts"
 import { followEncryption } from "../upkeep/follow-encryption.ts"
@@ -43,14 +43,6 @@ export async function layGround(given: Pick<Ground, "config" | "log" | "db" | "s
   await followEncryption(ring, { db, bus, log })
   const auth = await createAuth({ config, db, log, bus })
   return { config, log, db, bus, auth, settings, load: new Load(), services: new Services(cross), ring, secrets: createSecrets(ring, redactor), cross, stopping }
-}
-
-/** Knows the secrets of the configuration. */
-export function redactorOf({ token, env }: GatewayConfig): Redactor {
-  const redactor = new Redactor()
-  redactor.add(token)
-  for (const [name, value] of Object.entries(env)) if (/_API_KEY$|_TOKEN$/.test(name)) redactor.add(value)
-  return redactor
 }
 
 const TenantRow = Type.Object({ id: Type.String(), slug: Type.String() })

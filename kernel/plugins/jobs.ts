@@ -1,5 +1,6 @@
 import type { Caller, JobDecl } from "@plugboard/sdk"
 import type { Job, PgBoss } from "pg-boss"
+import type { JobStore } from "../db/open.ts"
 import type { GatewayLog } from "../log.ts"
 
 /** Runs for each tenant that has the plugin on. */
@@ -10,11 +11,6 @@ export interface ActiveJob {
   name: string
   decl: JobDecl
   run: (data: object, caller: Caller, signal: AbortSignal) => Promise<void>
-}
-
-/** What pg-boss needs of the database: statements as the owner of its tables. */
-export interface JobStore {
-  executeSql(text: string, values?: readonly unknown[]): Promise<{ rows: unknown[] }>
 }
 
 interface Envelope {
@@ -36,6 +32,7 @@ export class Jobs {
   readonly #eachTenant: EachTenant
   #active: ReadonlyMap<string, ActiveJob> = new Map()
   #boss: Promise<PgBoss> | undefined
+  #begun = false
   readonly #stopping = new AbortController()
 
   constructor(store: JobStore, log: GatewayLog, eachTenant: EachTenant) {
@@ -44,10 +41,16 @@ export class Jobs {
     this.#eachTenant = eachTenant
   }
 
-  /** The jobs of the plugins that are active now. The worker starts aside, when there is one to run: a gateway need not wait for its queue. */
+  /** From now on there may be a worker. A gateway listens before it has one: to read pg-boss and to start it takes a tenth of a second. */
+  begin(): void {
+    this.#begun = true
+    this.use([...this.#active.values()])
+  }
+
+  /** The jobs of the plugins that are active now. The worker starts aside, when there is one to run. */
   use(jobs: readonly ActiveJob[]): void {
     this.#active = new Map(jobs.map((job) => [`${job.plugin}.${job.name}`, job]))
-    if (this.#active.size === 0) return
+    if (this.#active.size === 0 || !this.#begun) return
     this.#schedule(jobs).catch((err: unknown) => {
       if (this.#stopping.signal.aborted) return
       this.#log.warn({ err }, "job queue not started; it tries again")

@@ -30,8 +30,11 @@ WebAssembly.Memory = class extends WebAssembly.Memory {
   }
 }
 
+/** A new folder's own setting is 128 MiB, all of which PGlite touches at the start. What is not in here is in the system's cache of files. */
+const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=32MB"]
+
 await makeFolder(folder, template)
-const db = await PGlite.create({ dataDir: folder, extensions })
+const db = await PGlite.create({ dataDir: folder, extensions, startParams })
 port.postMessage("ready")
 
 let turn: Promise<unknown> = Promise.resolve()

@@ -22,7 +22,7 @@ export default definePlugin(manifest, (host) => {
   const rejoining = createRejoining(host, engine, outcomes)
   host.contribute(Tools, datetime.name, datetime)
   const runs = createAskedRuns(host, engine)
-  const wake = createWake(host, runs, outcomes)
+  const wake = createWake(host, { runs, engine, outcomes })
   const following = createFollowing(host, engine)
   const waitUntilIdle = createIdleWait(host, engine)
   host.offer(Runs, runs)

@@ -54,6 +54,12 @@ describe("waking an agent", () => {
     deepEqual(Object.fromEntries(owners.map(({ key, userID }) => [key, userID])), { "agent:default:wake-carol": "carol", "agent:default:wake-alice": "alice" })
   })
 
+  it("is 429 where the budget is used up, as a chat is", async () => {
+    await gateway.as("owner", "acme").post("/v1/budgets", { scope: "user", subject: "dave", period: "day", limit_tokens: 0 })
+    const { status, body } = await gateway.as("operator", "acme", "dave").post(wake, { message: "hello" })
+    deepEqual([status, body.code], [429, "RESOURCE_EXHAUSTED"])
+  })
+
   it("passes a failure of the provider on, in the common form", async () => {
     const { status, body } = await gateway.as("operator", "acme", "alice").post(wake, { message: "/fail auth" })
     deepEqual([status >= 500, typeof body.error, typeof body.code], [true, "string", "string"])

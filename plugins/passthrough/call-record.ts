@@ -19,7 +19,10 @@ import {
 } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 
-const everyMs = 200
+/** Between two writes. One that finds none under way and none just done goes at once: what is not written yet is lost when the process is killed. */
+const everyMs = 50
+/** The same, while the database does not answer. */
+const againMs = 500
 const atOnce = 1_000
 /** More than this waits only while the database does not answer; then the oldest go. */
 const most = 20_000
@@ -36,10 +39,12 @@ export function createCallRecords(host: Host<typeof manifest>, write: (caller: C
   let waiting: { caller: Caller; row: Row }[] = []
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> = Promise.resolve()
+  let nextAt = Number.NEGATIVE_INFINITY
   /** Ended, and on their way to those that wait. */
   const ending = new Set<Promise<void>>()
 
   async function flush(): Promise<void> {
+    let pauseMs = everyMs
     const tenants = Map.groupBy(waiting.splice(0, atOnce), ({ caller }) => caller.tenantId)
     for (const entries of tenants.values()) {
       const { caller } = entries[0] as { caller: Caller }
@@ -51,15 +56,22 @@ export function createCallRecords(host: Host<typeof manifest>, write: (caller: C
       } catch (err) {
         waiting = [...entries, ...waiting].slice(-most)
         host.log.warn({ err, waiting: waiting.length }, "calls not recorded yet")
+        pauseMs = againMs
       }
     }
+    nextAt = performance.now() + pauseMs
   }
 
   function arm(): void {
-    timer ??= setTimeout(() => {
-      timer = undefined
-      writing = flush().finally(() => waiting.length > 0 && arm())
-    }, everyMs)
+    timer ??= setTimeout(
+      () => {
+        writing = flush().finally(() => {
+          timer = undefined
+          if (waiting.length > 0) arm()
+        })
+      },
+      Math.max(0, nextAt - performance.now()),
+    )
     timer.unref()
   }
 

@@ -37,7 +37,7 @@ export const NewBudget = Type.Object(
         oneGiven("limit_usd", "limit_tokens"),
         {
           anyOf: [
-            { properties: { scope: { enum: ["tenant"] }, subject: { type: "string", nullable: true, maxLength: 0 } } },
+            { properties: { scope: { enum: ["tenant"] }, subject: { type: "string", nullable: true, pattern: "^\\s*$" } } },
             { required: ["subject"], properties: { scope: { enum: ["agent", "user", "key"] }, subject: { type: "string", pattern: "\\S" } } },
           ],
         },

@@ -22,12 +22,14 @@ export const Provider = Type.Object({
 
 const shared = {
   display_name: Type.Optional(Type.String({ maxLength: 255 })),
-  api_base: Type.Optional(Type.String({ maxLength: 2_000, description: "http or https; without it the type's own address.", documented: { pattern: "^(https?://[^?#]+)?$" } })),
+  api_base: Type.Optional(
+    Type.String({ maxLength: 2_000, description: "http or https; without it the type's own address.", documented: { pattern: "^\\s*([hH][tT][tT][pP][sS]?://[^?#]+|/*)\\s*$" } }),
+  ),
   api_key: Type.Optional(
     Type.String({
       maxLength: 8_192,
       description: "Stored encrypted; several, separated by commas, take turns. In an update, *** or an empty text keeps what is stored.",
-      documented: { pattern: "^[!-~]*$" },
+      documented: { pattern: "^[\\s!-~]*$" },
     }),
   ),
   enabled: Type.Optional(Type.Boolean()),

@@ -91,6 +91,8 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
 
   /** One transaction and what it carries: entries, events and jobs go with its last statements; events are told after the commit. */
   async function carrying<T>(who: Who, work: (queries: Queries, carried: Carried) => Promise<T>): Promise<T> {
+    // A job of it would wait for a queue that waits for the one connection.
+    if (source.kind === "embedded" && !transactions.inside) await queueSettled()
     return transactions.transaction(who, async (queries) => {
       const carried = new Carried()
       const value = await work(queries, carried)

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks"
 import type { Caller, JobDecl } from "@plugboard/sdk"
 import type { Job, PgBoss } from "pg-boss"
 import type { JobStore } from "../db/open.ts"
@@ -34,6 +35,8 @@ export class Jobs {
   #boss: Promise<PgBoss> | undefined
   #begun = false
   readonly #stopping = new AbortController()
+  /** What the queue goes on doing must not be taken for a part of the transaction in which it was first needed. */
+  readonly #outside = AsyncLocalStorage.snapshot()
 
   constructor(store: JobStore, log: GatewayLog, eachTenant: EachTenant) {
     this.#store = store
@@ -79,9 +82,9 @@ export class Jobs {
     })
   }
 
-  /** Once a start of the queue that is under way has come to its end. Its statements need a connection, which on the embedded database is everybody's. */
+  /** Once the queue has started, if there is work for it. Its statements need a connection, which on the embedded database is everybody's. */
   async settled(): Promise<void> {
-    await this.#boss?.catch(() => undefined)
+    if (this.#active.size > 0) await this.#started().catch(() => undefined)
   }
 
   async stop(): Promise<void> {
@@ -91,7 +94,7 @@ export class Jobs {
   }
 
   #started(): Promise<PgBoss> {
-    this.#boss ??= this.#start().catch((error) => {
+    this.#boss ??= this.#outside(() => this.#start()).catch((error) => {
       this.#boss = undefined
       throw error
     })

@@ -48,6 +48,7 @@ export class PluginManager implements RegistrySource {
   readonly #backOff = new BackOff()
   #active: readonly ActivePlugin[] = []
   #offFor: (id: string) => ReadonlySet<string> = () => nobody
+  #partlyOff: readonly string[] = [] // Of those that some tenant does without: none, mostly, and each hook that is called asks.
   /** Hook sets by the plugins that are off; the tenants that do without the same ones share one. */
   #hookSets = new Map<string, HookSet>()
   #turn: Promise<unknown> = Promise.resolve()
@@ -79,7 +80,7 @@ export class PluginManager implements RegistrySource {
 
   /** The taps that a tenant's requests pass. */
   hooksFor(tenantId: string): HookSet {
-    const off = this.#active.filter(({ id }) => this.#offFor(id).has(tenantId)).map(({ id }) => id)
+    const off = this.#partlyOff.filter((id) => this.#offFor(id).has(tenantId))
     const key = off.join()
     let set = this.#hookSets.get(key)
     if (!set) {
@@ -277,6 +278,7 @@ export class PluginManager implements RegistrySource {
   #publish(active: readonly ActivePlugin[], states: Map<string, PluginState>): void {
     const { rooms, cross, kernelTexts } = this.#options
     this.#active = active
+    this.#partlyOff = active.map(({ id }) => id).filter((id) => this.#offFor(id).size > 0)
     if (states !== this.#states) {
       this.#states.clear()
       for (const [id, state] of states) this.#states.set(id, state)

@@ -6,6 +6,8 @@ import { Claims, type Owner } from "./claims.ts"
 interface Offer {
   version: string
   implementation: object
+  /** Whether it serves those who want a version, by that version. Compared once: comparing costs as much as the calls of a turn. */
+  serves: Map<string, boolean>
 }
 
 /** Copies what crosses, as a process border would: functions and class instances do not survive. */
@@ -22,7 +24,7 @@ export class Services {
   }
 
   offer(owner: Owner, token: ServiceToken<unknown>, implementation: object): void {
-    this.#offers.claim(token.service, owner, { version: token.version, implementation }, "service")
+    this.#offers.claim(token.service, owner, { version: token.version, implementation, serves: new Map() }, "service")
   }
 
   withdraw(owner: Owner): void {
@@ -32,21 +34,18 @@ export class Services {
   /** `isOff`: somebody does without the plugin that offers it. */
   has(token: ServiceToken<unknown>, isOff?: (plugin: string) => boolean): boolean {
     const offer = this.#offers.get(token.service)
-    return offer !== undefined && semver.satisfies(offer.value.version, `^${token.version}`) && !isOff?.(offer.owner.id)
+    if (offer === undefined) return false
+    const serves = offer.value.serves.get(token.version) ?? semver.satisfies(offer.value.version, `^${token.version}`)
+    offer.value.serves.set(token.version, serves)
+    return serves && !isOff?.(offer.owner.id)
   }
 
   use<T>(user: string, token: ServiceToken<T>): Remote<T> {
     const cross = this.#cross
     const methods = new Map<PropertyKey, (...args: unknown[]) => unknown>()
-    let fits: object | undefined
     const resolve = () => {
-      const offer = this.#offers.get(token.service)?.value
-      // Versions are compared once for an offer, not once for a call: that would cost as much as the calls of a turn.
-      if (offer === undefined || offer !== fits) {
-        if (!this.has(token)) throw fail("service_missing", { service: token.service, user }, { retryAfterMs: 1_000 })
-        fits = offer
-      }
-      return offer?.implementation as Record<PropertyKey, unknown>
+      if (!this.has(token)) throw fail("service_missing", { service: token.service, user }, { retryAfterMs: 1_000 })
+      return this.#offers.get(token.service)?.value.implementation as Record<PropertyKey, unknown>
     }
     return new Proxy({} as Record<PropertyKey, unknown>, {
       get: (_, name) => {

@@ -94,11 +94,21 @@ export function bindConnection(wire: Wire, { roles, login, pluginLimits, onState
     return result
   }
 
+  /** It may hold a transaction of its own, which a statement of it that fails leaves open, and with it everybody's queries that get the connection later. */
+  async function script(text: string, values: readonly unknown[]): Promise<DriverQueryResult> {
+    const free = wire.status() === idle
+    return wire.send(text, values, scriptName).catch(async (error: unknown) => {
+      if (free) await wire.send("ROLLBACK", [], "").catch(() => undefined)
+      throw error
+    })
+  }
+
   async function ask(who: string, statement: string, text: string, values: readonly unknown[]): Promise<DriverQueryResult> {
     if (who !== current) await bind(who)
     onStatement(text)
     const limits = who.startsWith("x:") ? pluginLimits : undefined
-    if (statement === "" || statement === scriptName || statement === unlimitedName) return wire.send(text, values, statement, limits)
+    if (statement === scriptName) return script(text, values)
+    if (statement === "" || statement === unlimitedName) return wire.send(text, values, statement, limits)
     // A plan that is kept under a name belongs to one server connection; behind a pooler the next query may have another.
     return wire.send(text, values, wire.pooled ? "" : generation > 0 ? `${statement}_${generation}` : statement, limits)
   }
@@ -124,8 +134,8 @@ export function bindConnection(wire: Wire, { roles, login, pluginLimits, onState
       const who = name.slice(0, bar)
       const statement = name.slice(bar + 1)
       if (wire.pooled && wire.status() === idle) {
-        // A script may hold transactions of its own. It is the owner's, as is a connection on which everything else was bound for one transaction.
-        return await (statement === scriptName ? wire.send(text, values, statement) : alone(who, statement, text, values))
+        // A script is the owner's, as is a connection on which everything else was bound for one transaction.
+        return await (statement === scriptName ? script(text, values) : alone(who, statement, text, values))
       }
       try {
         return await ask(who, statement, text, values)

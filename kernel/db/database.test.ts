@@ -209,6 +209,12 @@ describe("the database", function () {
     await notes.migrate("0003_slow.sql", "SELECT pg_sleep(2.5)")
   })
 
+  it("takes a connection back from a script that failed in a transaction of its own", async () => {
+    // One for each connection of the pool, and one more.
+    for (let round = 0; round < 5; round += 1) await rejects(notes.db.executeSql("BEGIN; SELECT 1 / 0; COMMIT"), /division by zero/)
+    for (let round = 0; round < 5; round += 1) equal((await of(globex).any(allNotes)).length, 1)
+  })
+
   it("rolls back a transaction in which a statement went past its limit", async () => {
     await rejects(
       of(acme).transaction(async (tx) => {

@@ -10,6 +10,8 @@ interface Offer {
   serves: Map<string, boolean>
 }
 
+type Method = (...args: unknown[]) => unknown
+
 /** Copies what crosses, as a process border would: functions and class instances do not survive. */
 export type Crossing = <T>(value: T) => T
 export const sameProcess: Crossing = (value) => value
@@ -42,30 +44,20 @@ export class Services {
 
   use<T>(user: string, token: ServiceToken<T>): Remote<T> {
     const cross = this.#cross
-    const methods = new Map<PropertyKey, (...args: unknown[]) => unknown>()
+    const methods = new Map<PropertyKey, Method>()
     const resolve = () => {
       if (!this.has(token)) throw fail("service_missing", { service: token.service, user }, { retryAfterMs: 1_000 })
-      return this.#offers.get(token.service)?.value.implementation as Record<PropertyKey, unknown>
+      return this.#offers.get(token.service)?.value.implementation as Record<PropertyKey, Method>
     }
     return new Proxy({} as Record<PropertyKey, unknown>, {
       get: (_, name) => {
         // `then`: so that a proxy which is returned from an async function is not taken for a promise.
         if (typeof name === "symbol" || name === "then") return undefined
-        let method = methods.get(name)
-        if (!method) {
-          method = function callService(...args: unknown[]) {
-            const target = resolve()
-            const answer = (target[name] as (...args: unknown[]) => unknown)(...args.map((arg) => crossArgument(cross, arg)))
-            return crossAnswer(cross, answer)
-          }
-          if (cross === sameProcess) {
-            method = (...args: unknown[]) => {
-              const target = resolve()
-              return (target[name] as (...args: unknown[]) => unknown).apply(target, args)
-            }
-          }
-          methods.set(name, method)
-        }
+        const known = methods.get(name)
+        if (known) return known
+        const direct: Method = (...args) => (resolve()[name] as Method)(...args)
+        const method: Method = cross === sameProcess ? direct : (...args) => crossAnswer(cross, direct(...args.map((arg) => crossArgument(cross, arg))))
+        methods.set(name, method)
         return method
       },
     }) as Remote<T>

@@ -71,7 +71,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   const outbox = source.kind === "server" ? new Outbox({ config: source.connection.config, node, run: pool.run, log, deliver }) : undefined
   const transactions = new Transactions(pool)
   let enqueue: Enqueue = () => Promise.reject(new Error("the job queue is not there"))
-  let queueSettled: () => Promise<void> = async () => undefined
+  let queueSettled: (() => Promise<void>) | undefined
   let closing: Promise<void> | undefined
   async function closeAll(): Promise<void> {
     await outbox?.stop()
@@ -92,7 +92,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
   /** One transaction and what it carries: entries, events and jobs go with its last statements; events are told after the commit. */
   async function carrying<T>(who: Who, work: (queries: Queries, carried: Carried) => Promise<T>): Promise<T> {
     // A job of it would wait for a queue that waits for the one connection.
-    if (source.kind === "embedded" && !transactions.inside) await queueSettled()
+    if (queueSettled && source.kind === "embedded" && !transactions.inside) await queueSettled()
     return transactions.transaction(who, async (queries) => {
       const carried = new Carried()
       const value = await work(queries, carried)
@@ -168,11 +168,11 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
     },
     inTransaction: () => transactions.inside,
     executeSql,
-    setEnqueuer(fn, settled = async () => undefined) {
+    setEnqueuer(fn, settled) {
       enqueue = fn
       queueSettled = settled
     },
-    inside: { pool, roles, migrations, onStatement, writeCarried, deliver, queueSettled: () => queueSettled() },
+    inside: { pool, roles, migrations, onStatement, writeCarried, deliver, queueSettled: async () => queueSettled?.() },
     close,
   }
 }

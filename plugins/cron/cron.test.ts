@@ -41,6 +41,22 @@ describe("cron", () => {
     )
   })
 
+  it("removes the jobs of an agent with it, whichever name they use", async () => {
+    const admin = await socket("gone", "root", "admin")
+    const { body: agent } = await gateway.as("admin", "gone", "root").post("/v1/agents", { agent_key: "clerk", display_name: "Clerk", agent_type: "open" })
+    const made = [await create(admin, { name: "by-key", agentId: "clerk" }), await create(admin, { name: "by-id", agentId: agent.id }), await create(admin, { name: "of-another" })]
+    equal((await gateway.as("admin", "gone", "root").delete(`/v1/agents/${agent.id}`)).status, 200)
+    deepEqual(
+      (await admin.call("cron.list")).jobs.map(({ name }: { name: string }) => name),
+      ["of-another"],
+    )
+    const { rows } = await gateway.executeSql("SELECT entity_id FROM kernel.activity WHERE action = 'cron.deleted' AND actor_id = 'root' ORDER BY entity_id")
+    deepEqual(
+      rows.map(({ entity_id }) => entity_id),
+      made.slice(0, 2).map(({ id }) => id),
+    )
+  })
+
   it("runs a job by hand, also one that is off, and keeps its history", async () => {
     const alice = await socket("hand")
     const job = await create(alice, { enabled: false })

@@ -1,4 +1,4 @@
-import { AgentSections, type Caller, definePlugin, isError, pageOf } from "@plugboard/sdk"
+import { AgentParts, AgentSections, type Caller, definePlugin, isError, pageOf } from "@plugboard/sdk"
 import { cliEntry, cliJob, unflattened } from "./cli.ts"
 import { listEntries } from "./history.ts"
 import { createJobs } from "./jobs.ts"
@@ -10,6 +10,7 @@ import { wireEntry, wireJob } from "./wire.ts"
 export default definePlugin(manifest, (host) => {
   const jobs = createJobs(host)
   const scheduler = createScheduler(host)
+  host.contribute(AgentParts, manifest.id, { remove: (caller, agent) => jobs.removeOfAgent(caller, agent) })
   host.contribute(AgentSections, manifest.id, createSection(host, jobs))
   const status = async (caller: Caller) => ({ enabled: true, jobs: await jobs.count(caller) })
   const oneJob = (job: ReturnType<typeof wireJob>, cliProfile: boolean) => (cliProfile ? { ...cliJob(job), job } : { job })

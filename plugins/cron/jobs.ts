@@ -3,7 +3,7 @@ import { type Caller, type Host, seesAll, type Tx } from "@plugboard/sdk"
 import type { manifest } from "./manifest.ts"
 import { nextRun, readSchedule } from "./schedule.ts"
 import type { Schedule } from "./schedule-form.ts"
-import { countJobs, deleteJob, findJob, insertJob, type JobRow, listJobs, updateJob, type Written } from "./store.ts"
+import { countJobs, deleteJob, deleteJobsOfAgent, findJob, insertJob, type JobRow, listJobs, updateJob, type Written } from "./store.ts"
 
 /** What a client may say of a job; two spellings of where its answer goes are in use. */
 export interface Change {
@@ -109,6 +109,12 @@ export function createJobs(host: Host<typeof manifest>) {
       await host.db.for(caller).transaction(async (tx) => {
         await deleteJob(tx, job.id)
         told(tx, "cron.deleted", job)
+      })
+    },
+    /** With the agent, in its transaction: they would fail each time. */
+    async removeOfAgent(caller: Caller, agent: { id: string; key: string }): Promise<void> {
+      await host.db.for(caller).transaction(async (tx) => {
+        for (const job of await deleteJobsOfAgent(tx, agent)) told(tx, "cron.deleted", job)
       })
     },
     async toggle(caller: Caller, id: string | undefined, enabled: boolean | undefined): Promise<JobRow> {

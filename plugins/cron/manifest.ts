@@ -1,4 +1,4 @@
-import { AgentSections, Agents, defineManifest, Runs, Sessions } from "@plugboard/sdk"
+import { AgentParts, AgentSections, Agents, defineManifest, Runs, Sessions } from "@plugboard/sdk"
 import { Type } from "typebox"
 import { Schedule } from "./schedule-form.ts"
 
@@ -106,7 +106,7 @@ export const manifest = defineManifest({
   sdk: "^1.0.0",
   summary: "Agents at work by the clock: once, every so often, or by a cron expression in any time zone.",
   requires: [Agents, Runs, Sessions],
-  contributes: [AgentSections],
+  contributes: [AgentParts, AgentSections],
   capabilities: { db: true },
   config: Config,
   rpc: {

@@ -92,6 +92,11 @@ export async function deleteJob(db: Queries, id: string): Promise<void> {
   await db.query(sql.type(Nothing)`DELETE FROM cron.jobs WHERE id = ${id}`)
 }
 
+/** Those that name the agent by its id or its key. */
+export async function deleteJobsOfAgent(db: Queries, agent: { id: string; key: string }): Promise<readonly Pick<JobRow, "id" | "name">[]> {
+  return db.any(sql.type(row(Type.Object({ id: Type.String(), name: Type.String() })))`DELETE FROM cron.jobs WHERE agent_id IN (${agent.id}, ${agent.key}) RETURNING id, name`)
+}
+
 /** For a run by hand, enabled or not. False: it is at work. */
 export async function claimJob(db: Queries, id: string, node: { id: string; boot: string }, leaseSeconds: number): Promise<boolean> {
   const { rowCount } = await db.query(sql.type(Nothing)`
